@@ -1,0 +1,102 @@
+//! Every bound of the protocol, with its arithmetic (invariant I11).
+//!
+//! Level 0. A number that limits a size, a count or a time stands here and nowhere else, with what
+//! happens when it is reached. The assertions below are checked when the crate is compiled.
+
+use crate::time::{DAY, HOUR, MINUTE, SECOND};
+
+/// Largest header, bytes (`protocol.md` 2). Longer: refused as malformed.
+pub const HEADER_MAX: usize = 512;
+/// Signatures on one header. Suite 1 needs one; the others are room for ML-DSA-44.
+pub const SIGNATURES_MAX: usize = 4;
+/// Stanzas on one envelope; a power of two (`protocol.md` 3).
+pub const STANZAS_MAX: usize = 256;
+/// Bytes of one stanza of suite 1: tag 16, ML-KEM-768 ciphertext 1,088, Noise Kpsk0 message
+/// (ephemeral key 32, content key and status 33, tag 16).
+pub const STANZA_LEN: usize = 16 + 1_088 + 32 + 33 + 16;
+/// Attachments of one letter in sum, bytes (stage 1; larger ones travel in pieces by digest later).
+pub const ATTACHMENTS_MAX: usize = 192 * 1024;
+/// Attachments of one letter, number.
+pub const ATTACHMENT_COUNT_MAX: usize = 16;
+/// Fields and free text of one letter, without attachments, bytes.
+pub const TEXT_MAX: usize = 48 * 1024;
+/// Parts of one letter's plaintext.
+pub const PARTS_MAX: usize = 128;
+/// Largest sealed body: text and attachments, framing, Padmé's at most 12 %, AEAD tags.
+pub const BODY_MAX: usize = 288 * 1024;
+/// Bodies up to this size travel with the header in gossip; larger ones are fetched.
+pub const GOSSIP_BODY_MAX: usize = 16 * 1024;
+/// Largest whole envelope.
+pub const ENVELOPE_MAX: usize = 640 * 1024;
+/// Largest gossip message of ours: header, signatures, all stanzas, a body that may ride along.
+pub const GOSSIP_MAX: usize = 352 * 1024;
+/// What the gossip layer is told; it compares a buffer of one frame plus up to 8 KiB of the next.
+pub const GOSSIP_FRAME_MAX: usize = 1024 * 1024;
+/// Largest frame of a request or an answer between stations.
+pub const FRAME_MAX: usize = 1024 * 1024;
+/// Bytes of envelopes in one answer of catch-up.
+pub const BATCH_BYTES: usize = 512 * 1024;
+/// Envelopes in one answer of catch-up.
+pub const BATCH_COUNT: usize = 256;
+/// Requests for missing numbers under way to one peer at once.
+pub const WANTS_PER_PEER: usize = 4;
+/// Missing numbers asked for per author at a time (`protocol.md` 7).
+pub const MISSING_MAX: u64 = 1_024;
+/// Ranges above the mark in one entry of a summary.
+pub const RANGES_MAX: usize = 64;
+/// Entries in one summary; more go in the next.
+pub const SUMMARY_MAX: usize = 4_096;
+/// Entries in one receipt.
+pub const RECEIPT_ENTRIES_MAX: usize = 64;
+/// Largest signed document.
+pub const DOCUMENT_MAX: usize = 256 * 1024;
+/// Documents kept.
+pub const DOCUMENTS_MAX: usize = 4_096;
+/// Parties in one accord.
+pub const PARTIES_MAX: usize = 256;
+/// Stations of one party.
+pub const STATIONS_PER_PARTY_MAX: usize = 16;
+/// Drafts that wait until the station may speak; more are refused with words.
+pub const DRAFTS_WAITING_MAX: usize = 1_024;
+/// Inputs handled before one sync.
+pub const BATCH_INPUTS: usize = 256;
+/// Digests remembered per feed, to tell a copy from an equivocation.
+pub const DIGESTS_PER_FEED: usize = 1_024;
+
+/// Headers a carrier takes per author and minute from gossip; above it they are deferred.
+pub const HEADERS_PER_MINUTE: u64 = 60;
+/// Burst over that rate.
+pub const HEADERS_BURST: u64 = 120;
+
+/// `made_at` further ahead than this is kept and flagged.
+pub const FUTURE_FLAG: u64 = 5 * MINUTE;
+/// Own clock further from the median of the peers than this is in doubt.
+pub const CLOCK_DOUBT: u64 = 2 * MINUTE;
+/// Pair-lane envelopes carried for others are kept this long.
+pub const CARRY_PAIR: u64 = 72 * HOUR;
+/// How long a restarted station waits for answers about its own heads.
+pub const HEADS_WAIT: u64 = 30 * SECOND;
+/// Once every linked peer has answered, how long it waits for further ones to link.
+pub const HEADS_GRACE: u64 = 3 * SECOND;
+/// Interval of beacons.
+pub const BEACON_EVERY: u64 = 5 * SECOND;
+/// A linked neighbour whose beacon is not heard for this long by gossip is redialled.
+pub const BEACON_SILENCE: u64 = 3 * BEACON_EVERY + SECOND;
+/// A request between stations without an answer after this is given up.
+pub const REQUEST_WAIT: u64 = 10 * SECOND;
+/// A pushed pair-lane envelope without confirmation after this goes into the group's gossip.
+pub const PUSH_CONFIRM: u64 = 3 * SECOND;
+/// Reconciliation with a random linked peer.
+pub const RECONCILE_EVERY: u64 = 20 * SECOND;
+/// A letter without `expires` is repeated this long.
+pub const EXPIRE_DEFAULT: u64 = 30 * DAY;
+
+const _: () = assert!(STANZAS_MAX.is_power_of_two());
+const _: () = assert!(BODY_MAX > (ATTACHMENTS_MAX + TEXT_MAX) * 112 / 100);
+const _: () = assert!(
+    ENVELOPE_MAX > HEADER_MAX + SIGNATURES_MAX * 2_500 + STANZAS_MAX * STANZA_LEN + BODY_MAX
+);
+const _: () =
+    assert!(GOSSIP_MAX > HEADER_MAX + 4 * 2_500 + STANZAS_MAX * STANZA_LEN + GOSSIP_BODY_MAX);
+const _: () = assert!(GOSSIP_MAX <= GOSSIP_FRAME_MAX - 16 * 1024);
+const _: () = assert!(FRAME_MAX > ENVELOPE_MAX + 16 * 1024 && FRAME_MAX > BATCH_BYTES + 64 * 1024);
