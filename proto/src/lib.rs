@@ -1,4 +1,5 @@
 //! The CBM messaging protocol: pure, synchronous, deterministic.
+pub mod event;
 pub mod id;
 pub mod limits;
 pub mod time;
