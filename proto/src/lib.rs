@@ -2,5 +2,6 @@
 pub mod event;
 pub mod id;
 pub mod limits;
+pub mod part;
 pub mod time;
 pub mod wire;
