@@ -1,3 +1,6 @@
 //! The protobuf schema, generated: the only module that knows `prost`.
 #![allow(missing_docs, clippy::all, clippy::pedantic)]
 include!(concat!(env!("OUT_DIR"), "/cbm.v1.rs"));
+
+mod codec;
+pub use codec::{DecodeError, decode, decode_canonical, encode};
