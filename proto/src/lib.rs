@@ -1,5 +1,6 @@
 //! The CBM messaging protocol: pure, synchronous, deterministic.
 pub mod event;
+pub mod feeds;
 pub mod id;
 pub mod limits;
 pub mod part;

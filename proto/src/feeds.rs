@@ -1,0 +1,291 @@
+//! What is held of each feed: everything up to a mark, and ranges above it (`protocol.md` 4, 7).
+//!
+//! Level 4, called by `Station` for every envelope that is verified and for every claim that a
+//! peer makes in a summary. Invariants: the mark never passes a hole; a number once held is never
+//! held as something else without a [`Novelty::Fork`]; no claim of a peer, however large, makes
+//! this structure grow beyond its bounds (I11).
+
+use std::collections::BTreeMap;
+
+use crate::id::{Digest, EnvelopeId, FeedId, StationId};
+use crate::limits::{DIGESTS_PER_FEED, MISSING_MAX, RANGES_MAX};
+
+/// A run of numbers, both ends included.
+pub type Run = (u64, u64);
+
+/// What one more envelope means for its feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Novelty {
+    /// The number was not held.
+    New,
+    /// The same header is held.
+    Copy,
+    /// Another header of the same number is held: its author equivocated.
+    Fork(EnvelopeId),
+}
+
+/// One feed as it is held here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Feed {
+    mark: u64,
+    head: Option<EnvelopeId>,
+    above: Ranges,
+    recent: BTreeMap<u64, (EnvelopeId, Digest)>,
+    broken: bool,
+}
+
+/// Disjoint, merged runs of numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ranges(BTreeMap<u64, u64>);
+
+impl Ranges {
+    /// Adds one number, merging with its neighbours.
+    pub fn insert(&mut self, n: u64) {
+        if self.contains(n) {
+            return;
+        }
+        let from = match self.0.range(..n).next_back() {
+            Some((&from, &to)) if to + 1 == n => from,
+            _ => n,
+        };
+        let to = self.0.remove(&n.saturating_add(1)).unwrap_or(n);
+        self.0.insert(from, to);
+    }
+
+    /// Whether the number is in one of the runs.
+    #[must_use]
+    pub fn contains(&self, n: u64) -> bool {
+        self.0.range(..=n).next_back().is_some_and(|(_, &to)| n <= to)
+    }
+
+    /// The runs in order.
+    pub fn runs(&self) -> impl Iterator<Item = Run> + '_ {
+        self.0.iter().map(|(&from, &to)| (from, to))
+    }
+
+    /// The largest number held.
+    #[must_use]
+    pub fn last(&self) -> Option<u64> {
+        self.0.values().next_back().copied()
+    }
+
+    fn take_from(&mut self, n: u64) -> Option<u64> {
+        self.0.remove(&n)
+    }
+}
+
+impl Feed {
+    /// Everything up to and including this number is held.
+    #[must_use]
+    pub const fn mark(&self) -> u64 {
+        self.mark
+    }
+
+    /// Digest of the header at the mark; `None` while the mark is 0.
+    #[must_use]
+    pub const fn head(&self) -> Option<EnvelopeId> {
+        self.head
+    }
+
+    /// The runs held above the mark, at most [`RANGES_MAX`], and whether there are more.
+    #[must_use]
+    pub fn above(&self) -> (Vec<Run>, bool) {
+        let runs: Vec<Run> = self.above.runs().take(RANGES_MAX).collect();
+        let more = self.above.runs().nth(RANGES_MAX).is_some();
+        (runs, more)
+    }
+
+    /// The largest number held.
+    #[must_use]
+    pub fn last(&self) -> u64 {
+        self.above.last().unwrap_or(self.mark)
+    }
+
+    /// Whether a header named a predecessor that is not the one held, or a number was used twice.
+    #[must_use]
+    pub const fn broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Whether this number is held.
+    #[must_use]
+    pub fn holds(&self, seq: u64) -> bool {
+        seq <= self.mark || self.above.contains(seq)
+    }
+
+    /// What an envelope would mean, without taking it.
+    #[must_use]
+    pub fn judge(&self, seq: u64, id: EnvelopeId) -> Novelty {
+        match self.recent.get(&seq) {
+            Some((held, _)) if *held == id => Novelty::Copy,
+            Some((held, _)) => Novelty::Fork(*held),
+            None if self.holds(seq) => Novelty::Copy,
+            None => Novelty::New,
+        }
+    }
+
+    /// Takes an envelope that [`Feed::judge`] called new or a fork.
+    pub fn take(&mut self, seq: u64, id: EnvelopeId, prev: Digest) {
+        if matches!(self.judge(seq, id), Novelty::Fork(_)) {
+            self.broken = true;
+            return;
+        }
+        let before = self.recent.get(&seq.wrapping_sub(1)).map(|(id, _)| id.0);
+        let after = self
+            .recent
+            .get(&seq.saturating_add(1))
+            .filter(|_| seq < u64::MAX)
+            .map(|(_, prev)| prev.0);
+        if before.is_some_and(|b| b != prev.0) || after.is_some_and(|a| a != id.0) {
+            self.broken = true;
+        }
+        self.recent.insert(seq, (id, prev));
+        self.above.insert(seq);
+        self.advance();
+        while self.recent.len() > DIGESTS_PER_FEED {
+            self.recent.pop_first();
+        }
+    }
+
+    /// Moves the mark over everything that follows it without a hole.
+    fn advance(&mut self) {
+        if let Some(to) = self.above.take_from(self.mark.saturating_add(1)) {
+            self.mark = to;
+            self.head = self.recent.get(&to).map(|(id, _)| *id).or(self.head);
+        }
+    }
+
+    /// For the simulator only: the planted fault "mark past a hole".
+    #[cfg(feature = "planted-faults")]
+    pub fn jump(&mut self) {
+        if let Some(last) = self.above.last() {
+            self.above = Ranges::default();
+            self.mark = last;
+            self.head = self.recent.get(&last).map(|(id, _)| *id).or(self.head);
+        }
+    }
+
+    /// Holes within what a peer claims to hold, nearest first, at most [`MISSING_MAX`] numbers.
+    #[must_use]
+    pub fn missing(&self, claim: &[Run]) -> Vec<Run> {
+        let mut budget = MISSING_MAX;
+        let mut out = Vec::new();
+        for &(from, to) in claim {
+            let mut next = Some(from.max(self.mark.saturating_add(1)));
+            while let Some(at) = next.filter(|at| *at <= to && budget > 0) {
+                let held = self.above.runs().find(|run| run.1 >= at);
+                let end = match held {
+                    Some((from, held_to)) if from <= at => {
+                        next = held_to.checked_add(1);
+                        continue;
+                    }
+                    Some((from, _)) => to.min(from - 1),
+                    None => to,
+                };
+                let end = end.min(at.saturating_add(budget - 1));
+                budget -= end - at + 1;
+                out.push((at, end));
+                next = end.checked_add(1);
+            }
+        }
+        out
+    }
+}
+
+/// All feeds that a station knows of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Feeds(BTreeMap<FeedId, Feed>);
+
+impl Feeds {
+    /// The feed, if anything of it is held.
+    #[must_use]
+    pub fn get(&self, id: &FeedId) -> Option<&Feed> {
+        self.0.get(id)
+    }
+
+    /// The feed, begun if it was not known.
+    pub fn at(&mut self, id: FeedId) -> &mut Feed {
+        self.0.entry(id).or_default()
+    }
+
+    /// All feeds in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&FeedId, &Feed)> {
+        self.0.iter()
+    }
+
+    /// The feeds of one author in order.
+    pub fn of(&self, author: StationId) -> impl Iterator<Item = (&FeedId, &Feed)> {
+        self.0.iter().filter(move |(id, _)| id.author == author)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: u64) -> EnvelopeId {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&n.to_be_bytes());
+        EnvelopeId(bytes)
+    }
+
+    fn take(feed: &mut Feed, seq: u64) {
+        let prev = if seq == 1 { [0; 32] } else { id(seq - 1).0 };
+        feed.take(seq, id(seq), Digest(prev));
+    }
+
+    #[test]
+    fn the_mark_waits_at_a_hole_and_jumps_when_it_is_filled() {
+        let mut feed = Feed::default();
+        for seq in [1, 2, 4, 5, 7] {
+            take(&mut feed, seq);
+        }
+        assert_eq!((feed.mark(), feed.head()), (2, Some(id(2))));
+        assert_eq!(feed.above(), (vec![(4, 5), (7, 7)], false));
+        take(&mut feed, 3);
+        assert_eq!((feed.mark(), feed.head()), (5, Some(id(5))));
+        assert!(!feed.broken());
+    }
+
+    #[test]
+    fn a_second_header_of_one_number_is_a_fork_and_the_first_stays() {
+        let mut feed = Feed::default();
+        take(&mut feed, 1);
+        assert_eq!(feed.judge(1, id(1)), Novelty::Copy);
+        assert_eq!(feed.judge(1, id(9)), Novelty::Fork(id(1)));
+        feed.take(1, id(9), Digest([0; 32]));
+        assert!(feed.broken());
+        assert_eq!(feed.judge(1, id(1)), Novelty::Copy);
+    }
+
+    #[test]
+    fn a_wrong_predecessor_is_seen_from_either_side() {
+        for order in [[1, 2], [2, 1]] {
+            let mut feed = Feed::default();
+            for seq in order {
+                let prev = if seq == 2 { [7; 32] } else { [0; 32] };
+                feed.take(seq, id(seq), Digest(prev));
+            }
+            assert!(feed.broken(), "{order:?}");
+        }
+    }
+
+    #[test]
+    fn missing_lists_only_holes_that_the_peer_holds() {
+        let mut feed = Feed::default();
+        for seq in [1, 2, 5, 6, 9] {
+            take(&mut feed, seq);
+        }
+        assert_eq!(feed.missing(&[(1, 12)]), vec![(3, 4), (7, 8), (10, 12)]);
+        assert_eq!(feed.missing(&[(1, 3), (8, 8)]), vec![(3, 3), (8, 8)]);
+        assert_eq!(feed.missing(&[(1, 2)]), vec![]);
+    }
+
+    #[test]
+    fn a_claim_without_measure_asks_for_a_bounded_number() {
+        let feed = Feed::default();
+        let asked = feed.missing(&[(1, 1_000_000_000_000_000), (u64::MAX - 1, u64::MAX)]);
+        assert_eq!(asked, vec![(1, MISSING_MAX)]);
+        assert_eq!(feed.missing(&[(u64::MAX, u64::MAX)]), vec![(u64::MAX, u64::MAX)]);
+    }
+}
