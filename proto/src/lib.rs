@@ -4,5 +4,6 @@ pub mod feeds;
 pub mod id;
 pub mod limits;
 pub mod part;
+pub mod terms;
 pub mod time;
 pub mod wire;
