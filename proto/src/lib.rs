@@ -4,6 +4,7 @@ pub mod feeds;
 pub mod id;
 pub mod limits;
 pub mod part;
+pub mod primitives;
 pub mod terms;
 pub mod time;
 pub mod wire;
