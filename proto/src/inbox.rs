@@ -1,0 +1,178 @@
+//! What was said to us, each letter exactly once (invariant I2).
+//!
+//! Level 4, owned by `Station`. A letter is known by its author's party and its `msg_id`, whatever
+//! envelope brought it, so that a letter sealed again after a loss, or said by a sibling station,
+//! is not shown twice. The level is the highest that we told its author.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::id::{Digest, EnvelopeId, MsgId, PartyCode, StationId};
+use crate::terms::{Level, Outcome, Precedence, Status};
+use crate::time::Timestamp;
+
+/// A letter that was opened here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Its id.
+    pub msg: MsgId,
+    /// The station that signed it.
+    pub author: StationId,
+    /// That station's party.
+    pub party: PartyCode,
+    /// The envelope that brought it first.
+    pub envelope: EnvelopeId,
+    /// Root over its content, as it was opened.
+    pub content_root: Digest,
+    /// Name of its type.
+    pub type_name: String,
+    /// Its precedence.
+    pub precedence: Precedence,
+    /// Its status, as sealed.
+    pub status: Status,
+    /// When its author made it, by the author's clock.
+    pub made_at: Timestamp,
+    /// When it was opened here.
+    pub received_at: Timestamp,
+    /// When it stops to matter; shown grey after that.
+    pub expires_at: Option<Timestamp>,
+    /// We are among those who get a copy.
+    pub info: bool,
+    /// Made by a newer version: not all of it could be read.
+    pub newer: bool,
+    /// `made_at` lay too far ahead of our clock.
+    pub ahead: bool,
+    /// Its author also signed another header under the same number.
+    pub forked: bool,
+    /// The highest level that its author was told.
+    pub level: Option<Level>,
+    /// The outcome that was stated.
+    pub outcome: Option<Outcome>,
+    /// The receipt's latest entry, as sent, to be said again on a duplicate.
+    pub entry: Bytes,
+    /// Order of arrival.
+    pub number: u64,
+}
+
+/// Every letter that was opened here.
+#[derive(Clone, Debug, Default)]
+pub struct Inbox {
+    letters: BTreeMap<(MsgId, PartyCode), Received>,
+    arrival: BTreeMap<u64, (MsgId, PartyCode)>,
+    last: u64,
+}
+
+impl Inbox {
+    /// Whether this letter is here.
+    #[must_use]
+    pub fn holds(&self, party: &PartyCode, msg: &MsgId) -> bool {
+        self.letters.contains_key(&(*msg, party.clone()))
+    }
+
+    /// Enters a letter that is not here yet; its number is given here.
+    pub fn enter(&mut self, mut letter: Received) {
+        let key = (letter.msg, letter.party.clone());
+        if self.letters.contains_key(&key) {
+            return;
+        }
+        self.last += 1;
+        letter.number = self.last;
+        self.arrival.insert(self.last, key.clone());
+        self.letters.insert(key, letter);
+    }
+
+    /// The letter of this id. Two parties may have drawn the same id only by breaking the rules;
+    /// the one that came first is meant.
+    #[must_use]
+    pub fn get(&self, msg: &MsgId) -> Option<&Received> {
+        self.of(msg).min_by_key(|letter| letter.number)
+    }
+
+    /// The letter of this id from this party.
+    pub fn from_mut(&mut self, party: &PartyCode, msg: &MsgId) -> Option<&mut Received> {
+        self.letters.get_mut(&(*msg, party.clone()))
+    }
+
+    /// All letters in the order in which they came.
+    pub fn iter(&self) -> impl Iterator<Item = &Received> {
+        self.arrival.values().filter_map(|key| self.letters.get(key))
+    }
+
+    fn of(&self, msg: &MsgId) -> impl Iterator<Item = &Received> {
+        let wanted = *msg;
+        self.letters
+            .range((wanted, first_party())..)
+            .map(|(_, letter)| letter)
+            .take_while(move |letter| letter.msg == wanted)
+    }
+}
+
+impl Received {
+    /// Whether saying this to the author would say anything new.
+    #[must_use]
+    pub fn rises(&self, level: Level, outcome: Option<Outcome>) -> bool {
+        self.level.is_none_or(|told| level > told)
+            || (self.level == Some(level) && outcome.is_some() && outcome != self.outcome)
+    }
+}
+
+/// Sorts before every other party code.
+fn first_party() -> PartyCode {
+    // "A0" obeys the rule and no code sorts before it.
+    #[allow(clippy::expect_used, reason = "a constant that obeys the rule of party codes")]
+    PartyCode::new("A0").expect("a valid code")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn letter(msg: u8, party: &str) -> Received {
+        Received {
+            msg: MsgId([msg; 16]),
+            author: StationId([7; 16]),
+            party: PartyCode::new(party).unwrap(),
+            envelope: EnvelopeId([8; 32]),
+            content_root: Digest([9; 32]),
+            type_name: "operator-note".into(),
+            precedence: Precedence::Routine,
+            status: Status::Actual,
+            made_at: Timestamp(1),
+            received_at: Timestamp(2),
+            expires_at: None,
+            info: false,
+            newer: false,
+            ahead: false,
+            forked: false,
+            level: None,
+            outcome: None,
+            entry: Bytes::new(),
+            number: 0,
+        }
+    }
+
+    #[test]
+    fn a_letter_is_known_by_party_and_id_whatever_brought_it() {
+        let mut inbox = Inbox::default();
+        inbox.enter(letter(1, "EST"));
+        let mut again = letter(1, "EST");
+        again.envelope = EnvelopeId([1; 32]);
+        inbox.enter(again);
+        inbox.enter(letter(1, "FIN"));
+        assert_eq!(inbox.iter().count(), 2);
+        assert_eq!(inbox.get(&MsgId([1; 16])).unwrap().party.as_str(), "EST");
+    }
+
+    #[test]
+    fn letters_come_out_in_the_order_in_which_they_came_in() {
+        let mut inbox = Inbox::default();
+        for msg in [5, 1, 3] {
+            inbox.enter(letter(msg, "EST"));
+        }
+        let order: Vec<u8> = inbox.iter().map(|l| l.msg.0[0]).collect();
+        assert_eq!(order, [5, 1, 3]);
+        assert!(inbox.get(&MsgId([2; 16])).is_none());
+    }
+}

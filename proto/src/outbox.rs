@@ -1,0 +1,276 @@
+//! What we said and who owes what for it.
+//!
+//! Level 4, owned by `Station`. A letter stands here from the moment `send` returns its id. Levels
+//! only rise and skipped ones are implied (`protocol.md` 6); what an addressee's receipt claims is
+//! believed of that addressee alone, and only if it names the header and content that we sent.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::id::{Digest, EnvelopeId, LaneId, MsgId, StationId};
+use crate::terms::{Level, Outcome, Precedence, Status};
+use crate::time::Timestamp;
+
+/// The way a letter went, as far as we can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// The addressee confirmed a direct push.
+    Direct,
+    /// Through gossip: we did not push it, or nobody confirmed the push.
+    Gossip,
+    /// This station took custody for the addressee.
+    Via(StationId),
+}
+
+/// What one addressee owes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owed {
+    /// A copy for information: owes nothing above L2.
+    pub info: bool,
+    /// How far it came.
+    pub level: Option<Level>,
+    /// The outcome stated with L5.
+    pub outcome: Option<Outcome>,
+    /// When the level was reached, as the addressee's statement says.
+    pub at: Option<Timestamp>,
+    /// When L1 was reached; the clocks of the people run from here.
+    pub stored_at: Option<Timestamp>,
+    /// The way it went.
+    pub path: Option<Path>,
+    /// Repetitions so far.
+    pub attempts: u32,
+}
+
+/// A letter of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The envelope that carries it; `None` while it waits to be sealed.
+    pub envelope: Option<EnvelopeId>,
+    /// Root over its content: what receipts must name.
+    pub content_root: Digest,
+    /// The group's lane that it went on.
+    pub lane: LaneId,
+    /// Name of its type.
+    pub type_name: String,
+    /// Its precedence.
+    pub precedence: Precedence,
+    /// Its status.
+    pub status: Status,
+    /// When it was taken from the sender.
+    pub made_at: Timestamp,
+    /// When it is no longer repeated.
+    pub expires_at: Timestamp,
+    /// When an answer is wanted.
+    pub reply_by: Option<Timestamp>,
+    /// Each addressee station.
+    pub owed: BTreeMap<StationId, Owed>,
+}
+
+/// A level that an addressee reached, by its receipt or by custody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rise {
+    /// The level.
+    pub level: Level,
+    /// With L5.
+    pub outcome: Option<Outcome>,
+    /// When, by whoever states it.
+    pub at: Timestamp,
+    /// The way it went, where this shows it.
+    pub path: Option<Path>,
+}
+
+/// All letters of ours that are known here.
+#[derive(Clone, Debug, Default)]
+pub struct Outbox(BTreeMap<MsgId, Outgoing>);
+
+impl Owed {
+    /// An addressee that has confirmed nothing.
+    #[must_use]
+    pub const fn new(info: bool) -> Self {
+        Self {
+            info,
+            level: None,
+            outcome: None,
+            at: None,
+            stored_at: None,
+            path: None,
+            attempts: 0,
+        }
+    }
+
+    /// Whether the addressee itself has confirmed that it stored the letter.
+    #[must_use]
+    pub fn stored(&self) -> bool {
+        self.level.is_some_and(|level| level >= Level::L1)
+    }
+
+    /// Whether this would say anything that is not known.
+    #[must_use]
+    pub fn rises(&self, rise: &Rise) -> bool {
+        let higher = self.level.is_none_or(|level| rise.level > level);
+        let other_outcome = self.level == Some(rise.level)
+            && rise.outcome.is_some()
+            && rise.outcome != self.outcome;
+        higher || other_outcome
+    }
+
+    fn rise(&mut self, rise: &Rise) {
+        self.level = Some(rise.level);
+        self.at = Some(rise.at);
+        if rise.outcome.is_some() {
+            self.outcome = rise.outcome;
+        }
+        if rise.level >= Level::L1 {
+            self.stored_at = self.stored_at.or(Some(rise.at));
+        }
+        self.path = self.path.or(rise.path);
+    }
+}
+
+impl Outbox {
+    /// Enters a letter, or replaces the one that waited under this id.
+    pub fn enter(&mut self, msg: MsgId, letter: Outgoing) {
+        self.0.insert(msg, letter);
+    }
+
+    /// One letter.
+    #[must_use]
+    pub fn get(&self, msg: &MsgId) -> Option<&Outgoing> {
+        self.0.get(msg)
+    }
+
+    /// One addressee of one letter.
+    pub fn owed_mut(&mut self, msg: &MsgId, station: &StationId) -> Option<&mut Owed> {
+        self.0.get_mut(msg)?.owed.get_mut(station)
+    }
+
+    /// Every letter.
+    pub fn iter(&self) -> impl Iterator<Item = (&MsgId, &Outgoing)> {
+        self.0.iter()
+    }
+
+    /// Whether a statement of this station about this letter says anything new.
+    #[must_use]
+    pub fn rises(&self, msg: &MsgId, station: &StationId, rise: &Rise) -> bool {
+        self.get(msg).and_then(|l| l.owed.get(station)).is_some_and(|owed| owed.rises(rise))
+    }
+
+    /// Notes a level. Does nothing where it would not rise.
+    pub fn settle(&mut self, msg: &MsgId, station: &StationId, rise: &Rise) {
+        if let Some(owed) = self.owed_mut(msg, station).filter(|owed| owed.rises(rise)) {
+            owed.rise(rise);
+        }
+    }
+
+    /// Letters that this station owes L1 for and that have not expired.
+    pub fn unconfirmed_by(
+        &self,
+        station: StationId,
+        wall: Option<Timestamp>,
+    ) -> impl Iterator<Item = (&MsgId, &Outgoing)> {
+        self.0.iter().filter(move |(_, letter)| {
+            letter.envelope.is_some()
+                && letter.owed.get(&station).is_some_and(|owed| !owed.stored())
+                && wall.is_none_or(|wall| wall < letter.expires_at)
+        })
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Direct => f.write_str("direct"),
+            Self::Gossip => f.write_str("gossip"),
+            Self::Via(station) => write!(f, "via {station}"),
+        }
+    }
+}
+
+impl Path {
+    /// Reads what `Display` wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "direct" => Some(Self::Direct),
+            "gossip" => Some(Self::Gossip),
+            _ => text.strip_prefix("via ").and_then(StationId::from_hex).map(Self::Via),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const MSG: MsgId = MsgId([1; 16]);
+    const AT: StationId = StationId([2; 16]);
+
+    fn outbox() -> Outbox {
+        let mut outbox = Outbox::default();
+        outbox.enter(
+            MSG,
+            Outgoing {
+                envelope: Some(EnvelopeId([3; 32])),
+                content_root: Digest([4; 32]),
+                lane: LaneId([5; 16]),
+                type_name: "red-flag".into(),
+                precedence: Precedence::Flash,
+                status: Status::Actual,
+                made_at: Timestamp(1_000),
+                expires_at: Timestamp(9_000),
+                reply_by: None,
+                owed: BTreeMap::from([(AT, Owed::new(false))]),
+            },
+        );
+        outbox
+    }
+
+    fn rise(level: Level, outcome: Option<Outcome>, at: u64) -> Rise {
+        Rise { level, outcome, at: Timestamp(at), path: None }
+    }
+
+    #[test]
+    fn levels_only_rise() {
+        let mut outbox = outbox();
+        outbox.settle(&MSG, &AT, &rise(Level::L4, None, 2_000));
+        assert!(!outbox.rises(&MSG, &AT, &rise(Level::L1, None, 3_000)));
+        outbox.settle(&MSG, &AT, &rise(Level::L1, None, 3_000));
+        let owed = &outbox.get(&MSG).unwrap().owed[&AT];
+        assert_eq!((owed.level, owed.at), (Some(Level::L4), Some(Timestamp(2_000))));
+        assert_eq!(owed.stored_at, Some(Timestamp(2_000)), "a skipped level is implied");
+    }
+
+    #[test]
+    fn an_outcome_may_change_within_its_level() {
+        let mut outbox = outbox();
+        outbox.settle(&MSG, &AT, &rise(Level::L5, Some(Outcome::NeedInfo), 2_000));
+        outbox.settle(&MSG, &AT, &rise(Level::L5, Some(Outcome::Declined), 3_000));
+        let owed = &outbox.get(&MSG).unwrap().owed[&AT];
+        assert_eq!((owed.outcome, owed.at), (Some(Outcome::Declined), Some(Timestamp(3_000))));
+    }
+
+    #[test]
+    fn a_stranger_to_the_letter_settles_nothing() {
+        let mut outbox = outbox();
+        assert!(!outbox.rises(&MSG, &StationId([9; 16]), &rise(Level::L1, None, 1)));
+        assert!(!outbox.rises(&MsgId([9; 16]), &AT, &rise(Level::L1, None, 1)));
+    }
+
+    #[test]
+    fn custody_does_not_end_what_is_owed_and_expiry_needs_a_trusted_clock() {
+        let mut outbox = outbox();
+        outbox.settle(&MSG, &AT, &rise(Level::L0, None, 2_000));
+        let late = Some(Timestamp(9_000));
+        assert_eq!(outbox.unconfirmed_by(AT, Some(Timestamp(2_000))).count(), 1);
+        assert_eq!(outbox.unconfirmed_by(AT, late).count(), 0);
+        assert_eq!(outbox.unconfirmed_by(AT, None).count(), 1);
+    }
+
+    #[test]
+    fn paths_read_what_they_wrote() {
+        for path in [Path::Direct, Path::Gossip, Path::Via(AT)] {
+            assert_eq!(Path::parse(&path.to_string()), Some(path));
+        }
+    }
+}

@@ -1,0 +1,420 @@
+//! What stations ask one another over streams, in domain terms (`protocol.md` 7, docs/spec/sync.md).
+//!
+//! Level 4. [`Ask`] and [`Say`] are parsed from bounded bytes: every identifier has its length,
+//! every count its limit. Nothing here is signed; envelopes and documents inside are checked as if
+//! they had come by gossip. Called by `Station`, and by the shell for [`serve`].
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::feeds::{Feed, Feeds, Run};
+use crate::id::{Digest, EnvelopeId, FeedId, Incarnation, LaneId, StationId};
+use crate::limits::{
+    BATCH_COUNT, DOCUMENTS_MAX, FRAME_MAX, MISSING_MAX, RANGES_MAX, SUMMARY_MAX,
+};
+use crate::primitives::digest;
+use crate::wire::{self, answer, request};
+
+/// How far a pushed envelope came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Custody {
+    /// Durable there.
+    Stored,
+    /// Not taken now.
+    Deferred,
+    /// Never to be taken.
+    Refused,
+}
+
+/// A run of one feed, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Numbers {
+    /// Which feed.
+    pub feed: FeedId,
+    /// First number.
+    pub from: u64,
+    /// Last number.
+    pub to: u64,
+}
+
+/// One feed as a station holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Which feed.
+    pub feed: FeedId,
+    /// Everything up to here.
+    pub mark: u64,
+    /// Digest of the header at the mark.
+    pub head: Option<EnvelopeId>,
+    /// Runs above the mark.
+    pub above: Vec<Run>,
+    /// More runs exist.
+    pub more: bool,
+}
+
+/// Carried pair-lane envelopes by day of `made_at` (days since 1970-01-01).
+pub type DaySets = BTreeMap<u64, Vec<EnvelopeId>>;
+
+/// A question between stations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Take this envelope.
+    Push(Bytes),
+    /// What do you hold of this author's feeds? Asked by the author itself.
+    Heads(StationId),
+    /// Do we hold the same of what both may see?
+    Summary(Digest),
+    /// Give these numbers, and these carried envelopes.
+    Want(Vec<Numbers>, Vec<EnvelopeId>),
+    /// These are the documents I hold: give me what I lack.
+    Documents(Vec<Digest>),
+}
+
+/// An answer between stations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Say {
+    /// To a push.
+    Taken(Custody),
+    /// To heads, or to a summary that differs.
+    Entries {
+        /// Feeds.
+        entries: Vec<Entry>,
+        /// Carried pair-lane envelopes.
+        carried: DaySets,
+        /// More entries exist than fit.
+        more: bool,
+    },
+    /// To a summary that agrees.
+    Same,
+    /// To a want: whole envelopes, and whether more of what was asked is held.
+    Envelopes(Vec<Bytes>, bool),
+    /// To documents.
+    Documents(Vec<Bytes>),
+    /// The asker's role or membership does not reach this.
+    Refused,
+}
+
+/// What is wrong with a question or an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a peer sent a stream message that breaks the format: {0}")]
+pub struct BadStream(&'static str);
+
+impl Entry {
+    /// The entry of one feed.
+    #[must_use]
+    pub fn of(feed: FeedId, state: &Feed) -> Self {
+        let (above, more) = state.above();
+        Self { feed, mark: state.mark(), head: state.head(), above, more }
+    }
+
+    /// All runs held, the one up to the mark first.
+    #[must_use]
+    pub fn runs(&self) -> Vec<Run> {
+        let first = (self.mark > 0).then_some((1, self.mark));
+        first.into_iter().chain(self.above.iter().copied()).collect()
+    }
+
+    /// As it stands on the wire and in the notice of an incarnation.
+    #[must_use]
+    pub fn to_wire(&self) -> wire::Entry {
+        let range = |&(from, to): &Run| wire::Range { from, to };
+        wire::Entry {
+            author: copy(&self.feed.author.0),
+            incarnation: copy(&self.feed.incarnation.0),
+            lane: copy(&self.feed.lane.0),
+            mark: self.mark,
+            head: self.head.map(|h| copy(&h.0)).unwrap_or_default(),
+            above: self.above.iter().map(range).collect(),
+            more: self.more,
+        }
+    }
+
+    /// Reads one entry.
+    ///
+    /// # Errors
+    /// A length, an order or a bound that is broken.
+    pub fn from_wire(entry: &wire::Entry) -> Result<Self, BadStream> {
+        let above: Vec<Run> = entry.above.iter().map(|r| (r.from, r.to)).collect();
+        let mut last = entry.mark;
+        for &(from, to) in &above {
+            if from <= last || to < from {
+                return Err(BadStream("ranges out of order"));
+            }
+            last = to;
+        }
+        if above.len() > RANGES_MAX {
+            return Err(BadStream("too many ranges"));
+        }
+        let head = match entry.head.len() {
+            0 => None,
+            _ => Some(take(&entry.head, EnvelopeId::from_slice)?),
+        };
+        let feed = feed(&entry.author, &entry.incarnation, &entry.lane)?;
+        Ok(Self { feed, mark: entry.mark, head, above, more: entry.more })
+    }
+}
+
+/// Digest over entries and day sets, in order: equal exactly when both hold the same.
+#[must_use]
+pub fn summary_digest(entries: &[Entry], carried: &DaySets) -> Digest {
+    let bytes = wire::encode(&entries_to_wire(entries, carried, false));
+    digest("summary", &[&bytes])
+}
+
+/// The entries of the feeds that `visible` admits, and whether there are more than fit.
+pub fn entries(feeds: &Feeds, mut visible: impl FnMut(&FeedId) -> bool) -> (Vec<Entry>, bool) {
+    let mut all = feeds.iter().filter(|(id, feed)| feed.last() > 0 && visible(id));
+    let out: Vec<Entry> =
+        all.by_ref().take(SUMMARY_MAX).map(|(id, feed)| Entry::of(*id, feed)).collect();
+    let more = all.next().is_some();
+    (out, more)
+}
+
+/// The answer to a want, made by the shell from what it read in the store.
+#[must_use]
+pub fn serve(envelopes: Vec<Bytes>, more: bool) -> Bytes {
+    Say::Envelopes(envelopes, more).encode()
+}
+
+impl Ask {
+    /// As it goes into a stream.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let ask = match self {
+            Self::Push(envelope) => request::Ask::Push(envelope.clone()),
+            Self::Heads(author) => request::Ask::Heads(wire::Heads { author: copy(&author.0) }),
+            Self::Summary(digest) => {
+                request::Ask::Summary(wire::Summary { digest: copy(&digest.0) })
+            }
+            Self::Want(numbers, envelopes) => request::Ask::Want(wire::Want {
+                numbers: numbers.iter().map(numbers_to_wire).collect(),
+                envelopes: envelopes.iter().map(|id| copy(&id.0)).collect(),
+            }),
+            Self::Documents(digests) => request::Ask::Documents(wire::Documents {
+                digests: digests.iter().map(|d| copy(&d.0)).collect(),
+            }),
+        };
+        wire::encode(&wire::Request { ask: Some(ask) }).into()
+    }
+
+    /// Reads a question.
+    ///
+    /// # Errors
+    /// A format, a length or a bound that is broken.
+    pub fn decode(bytes: &Bytes) -> Result<Self, BadStream> {
+        let request: wire::Request =
+            wire::decode(bytes, FRAME_MAX).map_err(|_| BadStream("not a request"))?;
+        match request.ask.ok_or(BadStream("an empty request"))? {
+            request::Ask::Push(envelope) => Ok(Self::Push(envelope)),
+            request::Ask::Heads(heads) => take(&heads.author, StationId::from_slice).map(Self::Heads),
+            request::Ask::Summary(s) => take(&s.digest, Digest::from_slice).map(Self::Summary),
+            request::Ask::Want(want) => {
+                if want.numbers.len() > MISSING_MAX as usize || want.envelopes.len() > BATCH_COUNT {
+                    return Err(BadStream("wants too much at once"));
+                }
+                let numbers =
+                    want.numbers.iter().map(numbers_from_wire).collect::<Result<_, _>>()?;
+                Ok(Self::Want(numbers, ids(&want.envelopes, EnvelopeId::from_slice)?))
+            }
+            request::Ask::Documents(documents) => {
+                if documents.digests.len() > DOCUMENTS_MAX {
+                    return Err(BadStream("names too many documents"));
+                }
+                ids(&documents.digests, Digest::from_slice).map(Self::Documents)
+            }
+        }
+    }
+}
+
+impl Say {
+    /// As it goes into a stream.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let say = match self {
+            Self::Taken(custody) => {
+                answer::Say::Taken(wire::Taken { custody: custody_to_wire(*custody) as i32 })
+            }
+            Self::Entries { entries, carried, more } => {
+                answer::Say::Entries(entries_to_wire(entries, carried, *more))
+            }
+            Self::Same => answer::Say::Same(wire::Same {}),
+            Self::Envelopes(envelopes, more) => answer::Say::Envelopes(wire::Envelopes {
+                envelopes: envelopes.clone(),
+                more: *more,
+            }),
+            Self::Documents(documents) => {
+                answer::Say::Documents(wire::DocumentSet { documents: documents.clone() })
+            }
+            Self::Refused => answer::Say::Refused(wire::Refused {}),
+        };
+        wire::encode(&wire::Answer { say: Some(say) }).into()
+    }
+
+    /// Reads an answer.
+    ///
+    /// # Errors
+    /// A format, a length or a bound that is broken.
+    pub fn decode(bytes: &Bytes) -> Result<Self, BadStream> {
+        let answer: wire::Answer =
+            wire::decode(bytes, FRAME_MAX).map_err(|_| BadStream("not an answer"))?;
+        match answer.say.ok_or(BadStream("an empty answer"))? {
+            answer::Say::Taken(taken) => Ok(Self::Taken(match taken.custody() {
+                wire::Custody::Stored => Custody::Stored,
+                wire::Custody::Refused => Custody::Refused,
+                wire::Custody::Deferred | wire::Custody::Unspecified => Custody::Deferred,
+            })),
+            answer::Say::Entries(all) => entries_from_wire(&all),
+            answer::Say::Same(_) => Ok(Self::Same),
+            answer::Say::Envelopes(e) if e.envelopes.len() > BATCH_COUNT => {
+                Err(BadStream("too many envelopes in one answer"))
+            }
+            answer::Say::Envelopes(e) => Ok(Self::Envelopes(e.envelopes, e.more)),
+            answer::Say::Documents(d) if d.documents.len() > DOCUMENTS_MAX => {
+                Err(BadStream("too many documents in one answer"))
+            }
+            answer::Say::Documents(d) => Ok(Self::Documents(d.documents)),
+            answer::Say::Refused(_) => Ok(Self::Refused),
+        }
+    }
+}
+
+const fn custody_to_wire(custody: Custody) -> wire::Custody {
+    match custody {
+        Custody::Stored => wire::Custody::Stored,
+        Custody::Deferred => wire::Custody::Deferred,
+        Custody::Refused => wire::Custody::Refused,
+    }
+}
+
+fn entries_to_wire(entries: &[Entry], carried: &DaySets, more: bool) -> wire::Entries {
+    let day = |(day, ids): (&u64, &Vec<EnvelopeId>)| wire::DaySet {
+        day: *day,
+        envelopes: ids.iter().map(|id| copy(&id.0)).collect(),
+    };
+    wire::Entries {
+        entries: entries.iter().map(Entry::to_wire).collect(),
+        carried: carried.iter().map(day).collect(),
+        more,
+    }
+}
+
+fn entries_from_wire(all: &wire::Entries) -> Result<Say, BadStream> {
+    if all.entries.len() > SUMMARY_MAX {
+        return Err(BadStream("too many entries"));
+    }
+    let entries = all.entries.iter().map(Entry::from_wire).collect::<Result<_, _>>()?;
+    let mut carried = DaySets::new();
+    for set in &all.carried {
+        carried.insert(set.day, ids(&set.envelopes, EnvelopeId::from_slice)?);
+    }
+    Ok(Say::Entries { entries, carried, more: all.more })
+}
+
+fn numbers_to_wire(numbers: &Numbers) -> wire::Numbers {
+    wire::Numbers {
+        author: copy(&numbers.feed.author.0),
+        incarnation: copy(&numbers.feed.incarnation.0),
+        lane: copy(&numbers.feed.lane.0),
+        from: numbers.from,
+        to: numbers.to,
+    }
+}
+
+fn numbers_from_wire(numbers: &wire::Numbers) -> Result<Numbers, BadStream> {
+    if numbers.from == 0 || numbers.to < numbers.from {
+        return Err(BadStream("an empty run of numbers"));
+    }
+    let feed = feed(&numbers.author, &numbers.incarnation, &numbers.lane)?;
+    Ok(Numbers { feed, from: numbers.from, to: numbers.to })
+}
+
+fn feed(author: &[u8], incarnation: &[u8], lane: &[u8]) -> Result<FeedId, BadStream> {
+    Ok(FeedId {
+        author: take(author, StationId::from_slice)?,
+        incarnation: take(incarnation, Incarnation::from_slice)?,
+        lane: take(lane, LaneId::from_slice)?,
+    })
+}
+
+fn take<T>(bytes: &[u8], read: impl Fn(&[u8]) -> Option<T>) -> Result<T, BadStream> {
+    read(bytes).ok_or(BadStream("an identifier of the wrong length"))
+}
+
+fn ids<T>(all: &[Bytes], read: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, BadStream> {
+    all.iter().map(|bytes| take(bytes, &read)).collect()
+}
+
+fn copy(bytes: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample_feed() -> FeedId {
+        FeedId {
+            author: StationId([1; 16]),
+            incarnation: Incarnation([2; 16]),
+            lane: LaneId([3; 16]),
+        }
+    }
+
+    #[test]
+    fn questions_and_answers_survive_the_wire() {
+        let numbers = Numbers { feed: sample_feed(), from: 3, to: 9 };
+        for ask in [
+            Ask::Push(Bytes::from_static(b"envelope")),
+            Ask::Heads(StationId([4; 16])),
+            Ask::Summary(Digest([5; 32])),
+            Ask::Want(vec![numbers], vec![EnvelopeId([6; 32])]),
+            Ask::Documents(vec![Digest([7; 32])]),
+        ] {
+            assert_eq!(Ask::decode(&ask.encode()), Ok(ask));
+        }
+        let entry = Entry {
+            feed: sample_feed(),
+            mark: 2,
+            head: Some(EnvelopeId([8; 32])),
+            above: vec![(4, 5)],
+            more: false,
+        };
+        let carried = DaySets::from([(9, vec![EnvelopeId([9; 32])])]);
+        for say in [
+            Say::Taken(Custody::Stored),
+            Say::Entries { entries: vec![entry], carried, more: true },
+            Say::Same,
+            Say::Envelopes(vec![Bytes::from_static(b"e")], false),
+            Say::Refused,
+        ] {
+            assert_eq!(Say::decode(&say.encode()), Ok(say));
+        }
+    }
+
+    #[test]
+    fn what_breaks_the_format_is_refused() {
+        let good = Entry { feed: sample_feed(), mark: 5, head: None, above: vec![], more: false };
+        for above in [vec![(5, 6)], vec![(9, 8)], vec![(7, 8), (8, 9)]] {
+            let bad = Entry { above, ..good.clone() };
+            let say = Say::Entries { entries: vec![bad], carried: DaySets::new(), more: false };
+            assert!(Say::decode(&say.encode()).is_err());
+        }
+        let none = Ask::Want(vec![Numbers { feed: sample_feed(), from: 0, to: 4 }], vec![]);
+        assert!(Ask::decode(&none.encode()).is_err());
+        assert!(Ask::decode(&Bytes::new()).is_err());
+        assert!(Say::decode(&Bytes::from_static(&[0xff; 9])).is_err());
+    }
+
+    #[test]
+    fn the_summary_differs_when_one_number_does() {
+        let mut feeds = Feeds::default();
+        feeds.at(sample_feed()).take(1, EnvelopeId([1; 32]), Digest([0; 32]));
+        let (before, _) = entries(&feeds, |_| true);
+        feeds.at(sample_feed()).take(2, EnvelopeId([2; 32]), Digest([1; 32]));
+        let (after, _) = entries(&feeds, |_| true);
+        let carried = DaySets::new();
+        assert_ne!(summary_digest(&before, &carried), summary_digest(&after, &carried));
+        assert_eq!(entries(&feeds, |_| false).0, vec![]);
+    }
+}
