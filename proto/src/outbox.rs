@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_stranger_to_the_letter_settles_nothing() {
-        let mut outbox = outbox();
+        let outbox = outbox();
         assert!(!outbox.rises(&MSG, &StationId([9; 16]), &rise(Level::L1, None, 1)));
         assert!(!outbox.rises(&MsgId([9; 16]), &AT, &rise(Level::L1, None, 1)));
     }

@@ -10,9 +10,7 @@ use bytes::Bytes;
 
 use crate::feeds::{Feed, Feeds, Run};
 use crate::id::{Digest, EnvelopeId, FeedId, Incarnation, LaneId, StationId};
-use crate::limits::{
-    BATCH_COUNT, DOCUMENTS_MAX, FRAME_MAX, MISSING_MAX, RANGES_MAX, SUMMARY_MAX,
-};
+use crate::limits::{BATCH_COUNT, DOCUMENTS_MAX, FRAME_MAX, MISSING_MAX, RANGES_MAX, SUMMARY_MAX};
 use crate::primitives::digest;
 use crate::wire::{self, answer, request};
 
@@ -207,7 +205,9 @@ impl Ask {
             wire::decode(bytes, FRAME_MAX).map_err(|_| BadStream("not a request"))?;
         match request.ask.ok_or(BadStream("an empty request"))? {
             request::Ask::Push(envelope) => Ok(Self::Push(envelope)),
-            request::Ask::Heads(heads) => take(&heads.author, StationId::from_slice).map(Self::Heads),
+            request::Ask::Heads(heads) => {
+                take(&heads.author, StationId::from_slice).map(Self::Heads)
+            }
             request::Ask::Summary(s) => take(&s.digest, Digest::from_slice).map(Self::Summary),
             request::Ask::Want(want) => {
                 if want.numbers.len() > MISSING_MAX as usize || want.envelopes.len() > BATCH_COUNT {
