@@ -3,6 +3,7 @@ pub mod event;
 pub mod feeds;
 pub mod id;
 pub mod inbox;
+pub mod journal;
 pub mod limits;
 pub mod outbox;
 pub mod part;

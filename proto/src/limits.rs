@@ -58,6 +58,8 @@ pub const PARTIES_MAX: usize = 256;
 pub const STATIONS_PER_PARTY_MAX: usize = 16;
 /// Drafts that wait until the station may speak; more are refused with words.
 pub const DRAFTS_WAITING_MAX: usize = 1_024;
+/// Largest content of a journal record: a whole envelope, or an opened letter under the archive key.
+pub const RECORD_MAX: usize = 1024 * 1024;
 /// Inputs handled before one sync.
 pub const BATCH_INPUTS: usize = 256;
 /// Digests remembered per feed, to tell a copy from an equivocation.
@@ -92,6 +94,7 @@ pub const RECONCILE_EVERY: u64 = 20 * SECOND;
 pub const EXPIRE_DEFAULT: u64 = 30 * DAY;
 
 const _: () = assert!(STANZAS_MAX.is_power_of_two());
+const _: () = assert!(RECORD_MAX >= ENVELOPE_MAX + 64 * 1024 && RECORD_MAX <= u32::MAX as usize);
 const _: () = assert!(BODY_MAX > (ATTACHMENTS_MAX + TEXT_MAX) * 112 / 100);
 const _: () = assert!(
     ENVELOPE_MAX > HEADER_MAX + SIGNATURES_MAX * 2_500 + STANZAS_MAX * STANZA_LEN + BODY_MAX

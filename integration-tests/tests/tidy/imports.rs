@@ -53,7 +53,7 @@ const OWNERS: [(&str, &[&str]); 20] = [
     ("x25519_dalek", &["proto/src/primitives", "proto/src/keys"]),
     ("libp2p", &["node/src/mesh"]),
     ("sled", &["node/src/store/index.rs"]),
-    ("crc32c", &["node/src/store"]),
+    ("crc32c", &["proto/src/journal", "node/src/store"]),
     ("axum", &["node/src/api"]),
     ("hyper", &["node/src/api"]),
     ("hyper_util", &["node/src/api"]),
