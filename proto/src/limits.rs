@@ -48,18 +48,27 @@ pub const RANGES_MAX: usize = 64;
 pub const SUMMARY_MAX: usize = 4_096;
 /// Entries in one receipt.
 pub const RECEIPT_ENTRIES_MAX: usize = 64;
-/// Largest signed document.
-pub const DOCUMENT_MAX: usize = 256 * 1024;
+/// Largest signed document: an accord of `PARTIES_MAX` parties, each with an Ed25519 and an
+/// ML-DSA-44 key and both signatures (about 4,040 bytes a party).
+pub const DOCUMENT_MAX: usize = 960 * 1024;
+/// Signatures on one document: two of each party.
+pub const DOCUMENT_SIGNATURES_MAX: usize = 2 * PARTIES_MAX;
 /// Documents kept.
 pub const DOCUMENTS_MAX: usize = 4_096;
 /// Parties in one accord.
-pub const PARTIES_MAX: usize = 256;
+pub const PARTIES_MAX: usize = 240;
+/// Keys in one certificate, or of one party in the accord.
+pub const KEYS_MAX: usize = 24;
+/// Addresses, and offices, in one contact record.
+pub const CONTACT_ITEMS_MAX: usize = 16;
+/// Characters of a name or title in a document; of free text in a charter, sixteen times that.
+pub const NAME_MAX: usize = 128;
+/// Groups that one station knows.
+pub const GROUPS_MAX: usize = 256;
 /// Stations of one party.
 pub const STATIONS_PER_PARTY_MAX: usize = 16;
 /// Drafts that wait until the station may speak; more are refused with words.
 pub const DRAFTS_WAITING_MAX: usize = 1_024;
-/// Largest content of a journal record: a whole envelope, or an opened letter under the archive key.
-pub const RECORD_MAX: usize = 1024 * 1024;
 /// Inputs handled before one sync.
 pub const BATCH_INPUTS: usize = 256;
 /// Digests remembered per feed, to tell a copy from an equivocation.
@@ -94,7 +103,6 @@ pub const RECONCILE_EVERY: u64 = 20 * SECOND;
 pub const EXPIRE_DEFAULT: u64 = 30 * DAY;
 
 const _: () = assert!(STANZAS_MAX.is_power_of_two());
-const _: () = assert!(RECORD_MAX >= ENVELOPE_MAX + 64 * 1024 && RECORD_MAX <= u32::MAX as usize);
 const _: () = assert!(BODY_MAX > (ATTACHMENTS_MAX + TEXT_MAX) * 112 / 100);
 const _: () = assert!(
     ENVELOPE_MAX > HEADER_MAX + SIGNATURES_MAX * 2_500 + STANZAS_MAX * STANZA_LEN + BODY_MAX
@@ -102,4 +110,6 @@ const _: () = assert!(
 const _: () =
     assert!(GOSSIP_MAX > HEADER_MAX + 4 * 2_500 + STANZAS_MAX * STANZA_LEN + GOSSIP_BODY_MAX);
 const _: () = assert!(GOSSIP_MAX <= GOSSIP_FRAME_MAX - 16 * 1024);
+const _: () = assert!(DOCUMENT_MAX > PARTIES_MAX * 4_040 + 8 * 1024);
+const _: () = assert!(FRAME_MAX > DOCUMENT_MAX + 16 * 1024);
 const _: () = assert!(FRAME_MAX > ENVELOPE_MAX + 16 * 1024 && FRAME_MAX > BATCH_BYTES + 64 * 1024);
