@@ -54,7 +54,9 @@ pub const DOCUMENT_MAX: usize = 960 * 1024;
 /// Signatures on one document: two of each party.
 pub const DOCUMENT_SIGNATURES_MAX: usize = 2 * PARTIES_MAX;
 /// Documents kept.
-pub const DOCUMENTS_MAX: usize = 4_096;
+pub const DOCUMENTS_MAX: usize = 16_384;
+/// Documents kept of one party and its stations.
+pub const DOCUMENTS_PER_PARTY_MAX: usize = 64;
 /// Parties in one accord.
 pub const PARTIES_MAX: usize = 240;
 /// Keys in one certificate, or of one party in the accord.
@@ -69,6 +71,8 @@ pub const GROUPS_MAX: usize = 256;
 pub const STATIONS_PER_PARTY_MAX: usize = 16;
 /// Drafts that wait until the station may speak; more are refused with words.
 pub const DRAFTS_WAITING_MAX: usize = 1_024;
+/// Largest content of a journal record: a whole envelope, or an opened letter under the archive key.
+pub const RECORD_MAX: usize = 1024 * 1024;
 /// Inputs handled before one sync.
 pub const BATCH_INPUTS: usize = 256;
 /// Digests remembered per feed, to tell a copy from an equivocation.
@@ -103,6 +107,7 @@ pub const RECONCILE_EVERY: u64 = 20 * SECOND;
 pub const EXPIRE_DEFAULT: u64 = 30 * DAY;
 
 const _: () = assert!(STANZAS_MAX.is_power_of_two());
+const _: () = assert!(RECORD_MAX >= ENVELOPE_MAX + 64 * 1024 && RECORD_MAX <= u32::MAX as usize);
 const _: () = assert!(BODY_MAX > (ATTACHMENTS_MAX + TEXT_MAX) * 112 / 100);
 const _: () = assert!(
     ENVELOPE_MAX > HEADER_MAX + SIGNATURES_MAX * 2_500 + STANZAS_MAX * STANZA_LEN + BODY_MAX
@@ -111,5 +116,6 @@ const _: () =
     assert!(GOSSIP_MAX > HEADER_MAX + 4 * 2_500 + STANZAS_MAX * STANZA_LEN + GOSSIP_BODY_MAX);
 const _: () = assert!(GOSSIP_MAX <= GOSSIP_FRAME_MAX - 16 * 1024);
 const _: () = assert!(DOCUMENT_MAX > PARTIES_MAX * 4_040 + 8 * 1024);
-const _: () = assert!(FRAME_MAX > DOCUMENT_MAX + 16 * 1024);
+const _: () = assert!(DOCUMENTS_MAX > PARTIES_MAX * DOCUMENTS_PER_PARTY_MAX);
+const _: () = assert!(FRAME_MAX > DOCUMENT_MAX + 16 * 1024 && FRAME_MAX > DOCUMENTS_MAX * 36);
 const _: () = assert!(FRAME_MAX > ENVELOPE_MAX + 16 * 1024 && FRAME_MAX > BATCH_BYTES + 64 * 1024);
