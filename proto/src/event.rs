@@ -11,6 +11,7 @@
 //! If 2 or 3 fails nothing of 4 happens: the shell throws the `Station` away and restores it from
 //! the store. So "stored before spoken" is the order of one list, which a test can look at.
 
+pub use crate::envelope::Verdict;
 use crate::id::LaneId;
 
 /// Names one question from the shell that wants an answer: a heard message, a stream, a command.
@@ -29,15 +30,4 @@ pub enum Topic {
     Lane(LaneId),
     /// Beacons: every role.
     Beacon,
-}
-
-/// What the mesh is told of one heard message (`protocol.md` 5). Exactly one each (invariant I5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Verdict {
-    /// Forward it.
-    Accept,
-    /// Do not forward it; nobody is to blame.
-    Ignore,
-    /// Do not forward it; whoever sent it should have known.
-    Reject,
 }
