@@ -22,11 +22,25 @@ impl Source {
         blank(&self.raw)
     }
 
-    /// Code only, up to the tests inside the file.
+    /// Code only, without what is compiled for tests.
     pub(crate) fn product_code(&self) -> String {
-        let code = self.code();
-        let end = code.find("#[cfg(test)]").unwrap_or(code.len());
-        code[..end].to_owned()
+        if self.path.ends_with("tests.rs") || self.path.contains("/tests/") {
+            return String::new();
+        }
+        let mut code = self.code();
+        while let Some(at) = code.find("#[cfg(test)]") {
+            let item = code[at..].find(['{', ';']).map_or(code.len(), |n| at + n);
+            let end = closing(&code, item).filter(|_| code[item..].starts_with('{'));
+            let end = end.unwrap_or_else(|| (item + 1).min(code.len()));
+            let blanks = code[at..end].chars().map(|c| if c == '\n' { c } else { ' ' }).collect();
+            code = format!(
+                "{}{}{}",
+                &code[..at],
+                String::from_iter::<Vec<char>>(blanks),
+                &code[end..]
+            );
+        }
+        code
     }
 }
 

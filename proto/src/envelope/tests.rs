@@ -1,3 +1,4 @@
+//! What the envelope keeps and what it refuses.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use super::*;
 use crate::id::{Incarnation, LaneId, NetworkId, StationId};
