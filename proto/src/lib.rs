@@ -11,6 +11,7 @@ pub mod outbox;
 pub mod part;
 pub mod primitives;
 pub mod schedule;
+pub mod seal;
 pub mod sync;
 pub mod terms;
 pub mod time;
