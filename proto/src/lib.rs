@@ -1,4 +1,5 @@
 //! The CBM messaging protocol: pure, synchronous, deterministic.
+pub mod catalogue;
 pub mod envelope;
 pub mod event;
 pub mod feeds;
