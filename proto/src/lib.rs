@@ -1,5 +1,5 @@
 //! The CBM messaging protocol: pure, synchronous, deterministic.
-pub mod catalogue;
+pub mod accord;
 pub mod envelope;
 pub mod event;
 pub mod feeds;
@@ -12,7 +12,6 @@ pub mod outbox;
 pub mod part;
 pub mod primitives;
 pub mod schedule;
-pub mod seal;
 pub mod sync;
 pub mod terms;
 pub mod time;
