@@ -1,5 +1,6 @@
 //! The CBM messaging protocol: pure, synchronous, deterministic.
 pub mod accord;
+pub mod catalogue;
 pub mod envelope;
 pub mod event;
 pub mod feeds;
@@ -12,6 +13,7 @@ pub mod outbox;
 pub mod part;
 pub mod primitives;
 pub mod schedule;
+pub mod seal;
 pub mod sync;
 pub mod terms;
 pub mod time;
