@@ -1,0 +1,331 @@
+//! The task that owns the swarm: its state, its loop, its connections.
+//!
+//! Invariants: the swarm is polled only while no event waits (back-pressure); commands are always
+//! drained, so that a shell which waits to hand one over cannot wait for ever. What the swarm
+//! tells is translated in `heard`, what the shell tells is done in `told`.
+
+mod heard;
+mod told;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
+    net::{IpAddr, TcpListener},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use cbm_proto::{
+    event::{RequestId, Token, Topic},
+    id::StationId,
+};
+use libp2p::{
+    PeerId, Swarm,
+    futures::StreamExt,
+    gossipsub,
+    multiaddr::{Multiaddr, Protocol},
+    request_response::{OutboundRequestId, ResponseChannel},
+    swarm::{
+        ConnectionId, SwarmEvent,
+        dial_opts::{DialOpts, PeerCondition},
+    },
+};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until, timeout},
+};
+
+use super::{
+    FIRST_TOKEN, MeshCommand, MeshConfig, MeshError, MeshEvent, Refusals, Transport,
+    links::Links,
+    roster::Roster,
+    settings::{self, Names},
+    swarm::{self, Behaviour, Gossip},
+};
+
+/// One of the two gossip meshes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Side {
+    Messages,
+    Beacons,
+}
+
+/// A heard message that waits for its verdict.
+struct Waiting {
+    side: Side,
+    id: gossipsub::MessageId,
+    from: PeerId,
+    /// A beacon's bytes, to be taken to the other mesh.
+    beacon: Option<Bytes>,
+}
+
+/// A connection that stands.
+struct Connection {
+    peer: PeerId,
+    dialled: bool,
+    since: Instant,
+    failed_pings: u32,
+    transport: Transport,
+}
+
+/// See the module.
+pub(super) struct Task {
+    swarm: Swarm<Behaviour>,
+    names: Names,
+    me: StationId,
+    links_target: usize,
+    only_links: Option<BTreeSet<StationId>>,
+    commands: mpsc::Receiver<MeshCommand>,
+    out: mpsc::Sender<MeshEvent>,
+    backlog: VecDeque<MeshEvent>,
+    roster: Roster,
+    cut: BTreeSet<StationId>,
+    links: Links,
+    linked: BTreeMap<StationId, PeerId>,
+    connections: HashMap<ConnectionId, Connection>,
+    next_token: u64,
+    verdicts: BTreeMap<Token, Waiting>,
+    answers: BTreeMap<Token, ResponseChannel<Bytes>>,
+    asked: HashMap<OutboundRequestId, (StationId, RequestId)>,
+    unheard: VecDeque<(Instant, Topic, Bytes)>,
+    crossed: HashSet<(Side, gossipsub::MessageId)>,
+    crossed_order: VecDeque<(Side, gossipsub::MessageId)>,
+    told: Refusals,
+    tell_at: Instant,
+}
+
+impl Task {
+    /// Sets everything up; nothing runs yet.
+    pub(super) fn new(
+        config: &MeshConfig,
+        commands: mpsc::Receiver<MeshCommand>,
+        out: mpsc::Sender<MeshEvent>,
+    ) -> Result<Self, MeshError> {
+        let names = Names::new(&config.network);
+        Ok(Self {
+            swarm: swarm::build(config, &names)?,
+            names,
+            me: config.me,
+            links_target: config.links_target,
+            only_links: config.only_links.clone(),
+            commands,
+            out,
+            backlog: VecDeque::new(),
+            roster: Roster::default(),
+            cut: BTreeSet::new(),
+            links: Links::new(config.me, config.redial),
+            linked: BTreeMap::new(),
+            connections: HashMap::new(),
+            next_token: FIRST_TOKEN,
+            verdicts: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            asked: HashMap::new(),
+            unheard: VecDeque::new(),
+            crossed: HashSet::new(),
+            crossed_order: VecDeque::new(),
+            told: Refusals::default(),
+            tell_at: Instant::now(),
+        })
+    }
+
+    /// Listens on all of `addresses`; returns when each has told its true address.
+    pub(super) async fn listen(&mut self, addresses: &[String]) -> Result<Vec<String>, MeshError> {
+        let mut silent = HashMap::new();
+        for text in addresses {
+            let address: Multiaddr = text.parse().map_err(|error| MeshError::BadAddress {
+                address: text.clone(),
+                cause: format!("{error}"),
+            })?;
+            let failed = |cause| MeshError::Listen { address: text.clone(), cause };
+            free(&address).map_err(|error| failed(error.to_string()))?;
+            let listener =
+                self.swarm.listen_on(address).map_err(|error| failed(error.to_string()))?;
+            silent.insert(listener, text);
+        }
+        let deadline = Instant::now() + settings::HANDSHAKE;
+        while let Some(text) = silent.values().next() {
+            let failed = |cause: String| MeshError::Listen { address: (*text).clone(), cause };
+            tokio::select! {
+                () = sleep_until(deadline) => return Err(failed("no answer in time".to_owned())),
+                event = self.swarm.select_next_some() => match event {
+                    SwarmEvent::NewListenAddr { listener_id, .. } => {
+                        silent.remove(&listener_id);
+                    }
+                    SwarmEvent::ListenerClosed { reason: Err(error), .. }
+                    | SwarmEvent::ListenerError { error, .. } => {
+                        return Err(failed(error.to_string()));
+                    }
+                    other => self.translate(other),
+                },
+            }
+        }
+        Ok(self.swarm.listeners().map(ToString::to_string).collect())
+    }
+
+    /// Runs until told to stop, or until nobody is there to speak to.
+    pub(super) async fn run(mut self) {
+        loop {
+            self.tick();
+            if !self.flush() {
+                break;
+            }
+            let wake = self.wake_at();
+            let late = !self.backlog.is_empty();
+            tokio::select! {
+                command = self.commands.recv() => match command {
+                    None | Some(MeshCommand::Stop) => break,
+                    Some(command) => self.command(command),
+                },
+                open = room(&self.out), if late => if !open { break },
+                event = self.swarm.select_next_some(), if !late => self.translate(event),
+                () = sleep_until(wake) => {}
+            }
+        }
+        self.close().await;
+    }
+
+    /// Hands over what waits, as far as there is room. False when nobody listens any more.
+    fn flush(&mut self) -> bool {
+        while let Some(event) = self.backlog.pop_front() {
+            match self.out.try_send(event) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Full(event)) => {
+                    self.backlog.push_front(event);
+                    return true;
+                }
+                Err(mpsc::error::TrySendError::Closed(_)) => return false,
+            }
+        }
+        true
+    }
+
+    /// Takes leave, so that the neighbours need not find out by themselves.
+    async fn close(mut self) {
+        let peers: Vec<_> = self.swarm.connected_peers().copied().collect();
+        for peer in peers {
+            self.hangup(peer);
+        }
+        let gone = async {
+            while self.swarm.network_info().num_peers() > 0 {
+                self.swarm.select_next_some().await;
+            }
+        };
+        if timeout(Duration::from_millis(500), gone).await.is_err() {
+            tracing::debug!("some connections did not close in time");
+        }
+    }
+
+    fn tell(&mut self, event: MeshEvent) {
+        if self.backlog.len() < settings::BACKLOG {
+            self.backlog.push_back(event);
+        }
+    }
+
+    fn token(&mut self) -> Token {
+        let token = Token(self.next_token);
+        self.next_token += 1;
+        token
+    }
+
+    fn wake_at(&self) -> Instant {
+        let far = Instant::now() + Duration::from_secs(60);
+        let refusals =
+            (*self.swarm.behaviour().door.refusals() != self.told).then_some(self.tell_at);
+        let doubled = self.doubled().map(|(_, at)| at).min();
+        [self.links.next(), refusals, doubled].into_iter().flatten().min().unwrap_or(far).min(far)
+    }
+
+    /// What time brings: dials, doubled connections, sums of refusals.
+    fn tick(&mut self) {
+        let now = Instant::now();
+        for station in self.links.due(now) {
+            self.dial(station, now);
+        }
+        let extra: Vec<_> = self.doubled().filter(|(_, at)| *at <= now).collect();
+        for (connection, _) in extra {
+            self.swarm.close_connection(connection);
+            self.connections.remove(&connection);
+        }
+        let refusals = *self.swarm.behaviour().door.refusals();
+        if refusals != self.told && self.tell_at <= now {
+            self.told = refusals;
+            self.tell_at = now + settings::REFUSALS_EVERY;
+            self.tell(MeshEvent::Refused(refusals));
+        }
+    }
+
+    /// Connections that are one too many, and when they are to go. Of two sides only the one with
+    /// the lower peer id decides, or each could close the one that the other keeps: it keeps its
+    /// oldest own dial, else the oldest.
+    fn doubled(&self) -> impl Iterator<Item = (ConnectionId, Instant)> + '_ {
+        let me = *self.swarm.local_peer_id();
+        let mut kept: HashMap<PeerId, (ConnectionId, &Connection)> = HashMap::new();
+        for (id, connection) in &self.connections {
+            let better = |old: &(ConnectionId, &Connection)| {
+                (!connection.dialled, connection.since, *id) < (!old.1.dialled, old.1.since, old.0)
+            };
+            if kept.get(&connection.peer).is_none_or(better) {
+                kept.insert(connection.peer, (*id, connection));
+            }
+        }
+        self.connections
+            .iter()
+            .filter(move |(id, connection)| {
+                me < connection.peer && kept.get(&connection.peer).is_some_and(|k| k.0 != **id)
+            })
+            .map(|(id, connection)| (*id, connection.since + settings::DEDUPE_AFTER))
+    }
+
+    fn dial(&mut self, station: StationId, now: Instant) {
+        let Some(known) = self.roster.known(&station) else { return };
+        let (peer, addresses) = (known.peer, known.addresses.clone());
+        if self.swarm.is_connected(&peer) {
+            self.links.up(station, now);
+            return;
+        }
+        if !self.swarm.behaviour().door.admits(&peer) {
+            return;
+        }
+        let options = DialOpts::peer_id(peer)
+            .condition(PeerCondition::DisconnectedAndNotDialing)
+            .addresses(addresses)
+            .allocate_new_port()
+            .build();
+        if let Err(error) = self.swarm.dial(options) {
+            tracing::debug!(?station, %error, "not dialled");
+            self.links.down(station, now);
+        }
+    }
+
+    fn hangup(&mut self, peer: PeerId) {
+        // The error says that there is no connection.
+        let _ = self.swarm.disconnect_peer_id(peer);
+    }
+
+    fn gossip(&mut self, side: Side) -> &mut Gossip {
+        let behaviour = self.swarm.behaviour_mut();
+        match side {
+            Side::Messages => behaviour.messages.inner_mut(),
+            Side::Beacons => behaviour.beacons.inner_mut(),
+        }
+    }
+}
+
+/// Waits for room. False when nobody listens any more.
+async fn room(out: &mpsc::Sender<MeshEvent>) -> bool {
+    out.reserve().await.is_ok()
+}
+
+/// Whether a TCP port is free. libp2p listens with `SO_REUSEPORT`, so that a second node on the same
+/// port would start without a word and take half of the first one's connections.
+fn free(address: &Multiaddr) -> std::io::Result<()> {
+    let mut parts = address.iter();
+    let ip = match parts.next() {
+        Some(Protocol::Ip4(ip)) => IpAddr::V4(ip),
+        Some(Protocol::Ip6(ip)) => IpAddr::V6(ip),
+        _ => return Ok(()),
+    };
+    match parts.next() {
+        Some(Protocol::Tcp(port)) if port != 0 => TcpListener::bind((ip, port)).map(drop),
+        _ => Ok(()),
+    }
+}

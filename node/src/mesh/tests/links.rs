@@ -1,0 +1,97 @@
+//! Links: made, lost, held, mended.
+
+use super::*;
+
+async fn pair(transport: &str) -> (Node, Node) {
+    let a = Node::start(config(1, transport), Membership::default()).await;
+    let b = Node::start(config(2, transport), Membership::default()).await;
+    join_all(&[&a, &b], &lane(1, &[1, 2])).await;
+    (a, b)
+}
+
+fn over(event: &MeshEvent, want: Transport) -> bool {
+    matches!(event, MeshEvent::Linked { transport, .. } if *transport == want)
+}
+
+#[tokio::test]
+async fn two_nodes_link_over_quic_and_over_tcp() {
+    for (address, transport) in [(QUIC, Transport::Quic), (TCP, Transport::Tcp)] {
+        let (a, b) = pair(address).await;
+        for node in [&a, &b] {
+            assert_eq!(node.count(|e| over(e, transport)), 1);
+        }
+        let lane = Topic::Lane(LaneId([1; 16]));
+        a.publish(lane, "there").await;
+        b.hears(1, "there").await;
+        b.publish(lane, "and back").await;
+        a.hears(1, "and back").await;
+    }
+}
+
+#[tokio::test]
+async fn with_both_offered_quic_is_taken() {
+    let both = |n| MeshConfig { listen: vec![TCP.to_owned(), QUIC.to_owned()], ..config(n, QUIC) };
+    let a = Node::start(both(1), Membership::default()).await;
+    let b = Node::start(both(2), Membership::default()).await;
+    assert!(a.listening.len() >= 2);
+    join_all(&[&a, &b], &lane(1, &[1, 2])).await;
+    assert_eq!(a.count(|e| over(e, Transport::Quic)), 1);
+}
+
+#[tokio::test]
+async fn a_neighbour_that_stops_is_noticed_and_dialled_again() {
+    for transport in [QUIC, TCP] {
+        let (a, b) = pair(transport).await;
+        let again = MeshConfig { listen: b.listening.clone(), ..config(2, transport) };
+        b.stop().await;
+        a.unlinked(1, &b).await;
+        a.see(1, |e| matches!(e, MeshEvent::Unreachable { .. })).await;
+        let membership = Membership { grants: vec![a.grant(true)], lanes: vec![] };
+        let b = Node::start(again, membership).await;
+        a.linked(2, &b).await;
+        b.linked(1, &a).await;
+    }
+}
+
+#[test]
+fn a_neighbour_that_dies_without_a_word_is_noticed() {
+    let runtime =
+        || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let (here, there) = (runtime().unwrap(), runtime().unwrap());
+    let a = here.block_on(Node::quic(1));
+    let b = there.block_on(Node::quic(2));
+    here.block_on(a.joins(vec![b.grant(true)], vec![]));
+    there.block_on(b.joins(vec![a.grant(true)], vec![]));
+    here.block_on(a.linked(1, &b));
+    there.shutdown_background();
+    here.block_on(a.unlinked(1, &b));
+}
+
+#[tokio::test]
+async fn a_cut_link_stays_cut_and_mends() {
+    let (a, b) = pair(QUIC).await;
+    a.tell(MeshCommand::Cut { peer: station(2), on: true }).await;
+    a.unlinked(1, &b).await;
+    b.unlinked(1, &a).await;
+    a.tell(MeshCommand::Dial(station(2))).await;
+    for knocks in [2, 4] {
+        b.tell(MeshCommand::Dial(station(1))).await;
+        a.see(1, |e| matches!(e, MeshEvent::Refused(sums) if sums.held >= knocks)).await;
+    }
+    for node in [&a, &b] {
+        assert_eq!(node.count(|e| matches!(e, MeshEvent::Linked { .. })), 1, "linked while cut");
+    }
+    a.tell(MeshCommand::Cut { peer: station(2), on: false }).await;
+    a.linked(2, &b).await;
+    b.linked(2, &a).await;
+}
+
+#[tokio::test]
+async fn a_link_that_was_hung_up_is_made_again() {
+    let (a, b) = pair(TCP).await;
+    a.tell(MeshCommand::Hangup(station(2))).await;
+    a.unlinked(1, &b).await;
+    a.linked(2, &b).await;
+    a.publish(Topic::Lane(LaneId([1; 16])), "over the new one").await;
+    b.hears(1, "over the new one").await;
+}
