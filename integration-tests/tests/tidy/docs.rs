@@ -58,3 +58,28 @@ fn dependencies(manifest: &str) -> Vec<String> {
     }
     out
 }
+
+#[test]
+fn every_invariant_names_tests_that_exist() {
+    let tree = Tree::here();
+    let code: String = tree.rust().iter().map(|s| s.code()).collect();
+    let page = tree.read("docs/architecture.md");
+    let mut broken = Vec::new();
+    for number in 1..=12 {
+        let head = format!("| **I{number}** |");
+        let Some(row) = page.lines().find(|l| l.starts_with(&head)) else {
+            broken.push(format!("I{number} has no row in docs/architecture.md"));
+            continue;
+        };
+        let tests = quoted(row.split('|').nth(3).unwrap());
+        let missing = |t: &&String| !code.contains(&format!("fn {t}("));
+        broken.extend(tests.iter().filter(missing).map(|t| format!("I{number}: no test `{t}`")));
+    }
+    assert_none("invariants and the tests that hold them", &broken);
+}
+
+/// Names between backticks, without a path before them.
+fn quoted(text: &str) -> Vec<String> {
+    let inside = text.split('`').skip(1).step_by(2);
+    inside.map(|name| name.rsplit("::").next().unwrap().to_owned()).collect()
+}

@@ -304,7 +304,7 @@ mod tests {
         for len in (0..300_000).step_by(37) {
             let padded = pad(len);
             assert!(padded >= len && pad(padded) == padded, "{len}");
-            assert!(padded % PAD_STEP == 0 && padded >= PAD_MIN, "{len}");
+            assert!(padded.is_multiple_of(PAD_STEP) && padded >= PAD_MIN, "{len}");
             assert!(padded <= (len * 112 / 100).max(len.next_multiple_of(256)).max(PAD_MIN));
         }
         assert_eq!([pad(0), pad(513), pad(1_000), pad(5_000)], [512, 768, 1_024, 5_120]);

@@ -1,3 +1,4 @@
+//! What seal/1 opens, and everything it must refuse.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use super::*;
 use crate::envelope::Verdict;
