@@ -27,6 +27,7 @@ mod template;
 mod tests;
 mod write;
 
+pub(crate) use check::{is_file_name, is_media_type};
 pub use near::nearest;
 
 /// Who brings a letter of a type to the level it wants.
@@ -240,6 +241,12 @@ impl Catalogue {
         wire::decode(&bytes, TEXT_MAX).map_err(|error| vec![whole("header", &error)])
     }
 
+    /// Whether the common header has a field of this name.
+    #[must_use]
+    pub fn is_header_field(&self, name: &str) -> bool {
+        self.header.get_field_by_name(name).is_some()
+    }
+
     /// Checks the bounds of what a person puts into a header.
     #[must_use]
     pub fn check_header(&self, header: &wire::LetterHeader) -> Vec<Problem> {
@@ -317,6 +324,12 @@ impl TypeInfo {
             made_by_node: rule.made_by_node,
             body,
         })
+    }
+
+    /// Whether the body has a field of this name.
+    #[must_use]
+    pub fn has_field(&self, name: &str) -> bool {
+        self.body.get_field_by_name(name).is_some()
     }
 
     /// The status when none is given.

@@ -1,6 +1,7 @@
 //! The CBM messaging protocol: pure, synchronous, deterministic.
 pub mod accord;
 pub mod catalogue;
+pub mod draft;
 pub mod envelope;
 pub mod event;
 pub mod feeds;

@@ -214,7 +214,7 @@ pub(crate) fn is_file_name(name: &str) -> bool {
         && !name.chars().any(|c| c.is_control() || "/\\:*?\"<>|".contains(c))
 }
 
-fn is_media_type(text: &str) -> bool {
+pub(crate) fn is_media_type(text: &str) -> bool {
     let token = |piece: &str| {
         !piece.is_empty()
             && piece.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&b))

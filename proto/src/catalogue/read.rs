@@ -28,7 +28,11 @@ impl Catalogue {
         for (name, json) in members {
             let path = join(path, name);
             let Some(field) = kind.get_field_by_name(name) else {
-                let known: Vec<String> = kind.fields().map(|f| f.name().to_owned()).collect();
+                let known: Vec<String> = kind
+                    .fields()
+                    .filter(|field| !self.rule(field).by_node)
+                    .map(|field| field.name().to_owned())
+                    .collect();
                 let known: Vec<&str> = known.iter().map(String::as_str).collect();
                 problems.push(problem(&path, "there is no such field", suggest(name, &known)));
                 continue;
