@@ -155,6 +155,24 @@ pub enum OpenError {
     ContentRoot,
 }
 
+impl OpenError {
+    /// One word for metrics, vectors and tests; stable.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::NotSealed => "not_sealed",
+            Self::Incomplete => "incomplete",
+            Self::EpochKey => "epoch_key",
+            Self::Stanza => "stanza",
+            Self::Status(_) => "status",
+            Self::Commitment => "commitment",
+            Self::Body => "body",
+            Self::Plaintext(_) => "plaintext",
+            Self::ContentRoot => "content_root",
+        }
+    }
+}
+
 /// Seals `parts` to `recipients` and signs the header.
 ///
 /// The number of stanzas is the next power of two; the rest are real stanzas to keys that are thrown
