@@ -88,7 +88,7 @@ impl Roster {
             return Err(DocumentError::Full("stations of one party (16)"));
         }
         let station = text.station.to_string();
-        let mut fresh = member(id, text).ok_or_else(|| DocumentError::UnknownStation(station))?;
+        let mut fresh = member(id, text).ok_or(DocumentError::UnknownStation(station))?;
         let rank = (fresh.serial, digest);
         let in_force = self.certificates.get(&id).is_none_or(|held| newer(rank, *held));
         if in_force && self.peers.get(&fresh.peer).is_some_and(|holder| *holder != id) {
