@@ -1,2 +1,4 @@
 //! The shell.
+pub mod config;
+pub mod keystore;
 pub mod mesh;
