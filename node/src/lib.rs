@@ -2,3 +2,4 @@
 pub mod config;
 pub mod keystore;
 pub mod mesh;
+pub mod store;

@@ -4,11 +4,27 @@
 //! `integration-tests/tests/store_contract.rs`). Called by both stores and by the simulator's disk.
 
 use super::{Record, RecordKind, content_digest};
-use crate::id::{Digest, MsgId};
+use crate::envelope::Envelope;
+use crate::id::{Digest, EnvelopeId, FeedId, MsgId};
+use crate::time::Timestamp;
 
 /// The names of one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Keys {
+    /// An envelope: by its id, and by its number in its feed.
+    Envelope {
+        /// Digest of its header.
+        id: EnvelopeId,
+        /// The feed it belongs to.
+        feed: FeedId,
+        /// Its number there.
+        seq: u64,
+        /// When its author says it was made.
+        made_at: Timestamp,
+        /// Which detachable parts are there: 1 stanzas, 2 body. One with more is never replaced
+        /// by one with less.
+        parts: u8,
+    },
     /// A signed document, by the digest of its bytes.
     Document(Digest),
     /// An own record about a letter.
@@ -25,11 +41,24 @@ pub fn msg_id_of(record: &Record) -> Option<MsgId> {
     (record.kind.is_own() && id != MsgId([0; MsgId::LEN])).then_some(id)
 }
 
-/// The names of `record`.
+/// The names of `record`. An envelope that cannot be read has none: it is kept and not served.
 #[must_use]
 pub fn index_keys(record: &Record) -> Keys {
     match record.kind {
+        RecordKind::Envelope => envelope_keys(record).unwrap_or(Keys::None),
         RecordKind::Document => Keys::Document(content_digest(&record.bytes)),
         _ => msg_id_of(record).map_or(Keys::None, Keys::Letter),
     }
+}
+
+fn envelope_keys(record: &Record) -> Option<Keys> {
+    let envelope = Envelope::decode(record.bytes.clone()).ok()?;
+    let header = envelope.header();
+    Some(Keys::Envelope {
+        id: envelope.id(),
+        feed: envelope.feed(),
+        seq: header.seq,
+        made_at: header.made_at,
+        parts: u8::from(envelope.has_stanzas()) | u8::from(envelope.has_body()) << 1,
+    })
 }

@@ -191,15 +191,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// How much of the segment is known to have been durable: the largest mark of any header in
+    /// it. Costs one checksum for each [`super::ALIGN`] bytes, once.
+    pub fn durable_mark(&mut self) -> u32 {
+        let marks = |reader: &Self| reader.headers().map(|(_, head)| head.durable).max();
+        let mark = self.durable.or_else(|| marks(self)).unwrap_or(HEADER_LEN);
+        *self.durable.insert(mark)
+    }
+
     fn was_durable(&mut self, offset: u32) -> bool {
-        if self.whole {
-            return true;
-        }
-        let found = self.durable;
-        let durable = found
-            .unwrap_or_else(|| self.headers().map(|(_, head)| head.durable).max().unwrap_or(0));
-        self.durable = Some(durable);
-        offset < durable
+        self.whole || offset < self.durable_mark()
     }
 
     /// Every place of the segment where a header can be read.

@@ -1,0 +1,136 @@
+//! Segment files by name: made whole, listed, put aside when their head cannot be read.
+//!
+//! A segment is written in full under another name, synced, renamed, and its folder synced, so
+//! that a file named `NNNNNNNN.seg` is always complete. Called by [`super::journal`] only.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, File},
+    io,
+    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use cbm_proto::journal::{HEADER_LEN, JournalError, SegmentHeader};
+
+use super::{Position, Report, StoreError};
+
+/// Zeros are written in pieces of this size when a segment is made.
+const PIECE: usize = 1024 * 1024;
+/// Name of a segment while it is being made.
+const UNFINISHED: &str = "next.tmp";
+
+/// Names what was tried, on which file; tells "disk full" from the rest.
+pub(super) fn at(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            StoreError::Full(path.parent().map_or_else(PathBuf::new, Path::to_owned))
+        }
+        _ => StoreError::Io { what, path, source },
+    }
+}
+
+/// Makes the entries of a folder durable.
+pub(super) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+    File::open(folder).and_then(|f| f.sync_all()).map_err(at("syncing", folder))
+}
+
+/// Removes what a crash left of a segment being made.
+pub(super) fn remove_unfinished(folder: &Path) -> Result<(), StoreError> {
+    let path = folder.join(UNFINISHED);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at("removing", &path)(error)),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn path_of(folder: &Path, number: u32) -> PathBuf {
+    folder.join(format!("{number:08}.seg"))
+}
+
+/// Numbers of all segment files, damaged ones put aside included.
+fn numbers(folder: &Path) -> Result<BTreeSet<(u32, bool)>, StoreError> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(folder).map_err(at("reading", folder))? {
+        let name = entry.map_err(at("reading", folder))?.file_name();
+        let Some((number, rest)) = name.to_str().and_then(|name| name.split_once('.')) else {
+            continue;
+        };
+        if let (Ok(number), true) = (number.parse(), rest == "seg" || rest == "damaged") {
+            found.insert((number, rest == "seg"));
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn highest(folder: &Path) -> Result<u32, StoreError> {
+    Ok(numbers(folder)?.last().map_or(0, |(number, _)| *number))
+}
+
+/// Reads the head of each segment. One that cannot be read is put aside as `N.damaged`, with a
+/// report; one of a newer version stops everything.
+pub(super) fn read_heads(
+    folder: &Path,
+    reports: &mut Vec<Report>,
+) -> Result<BTreeMap<u32, SegmentHeader>, StoreError> {
+    let mut heads = BTreeMap::new();
+    for (number, _) in numbers(folder)?.into_iter().filter(|(_, sound)| *sound) {
+        let path = path_of(folder, number);
+        let mut bytes = Vec::new();
+        let file = File::open(&path).map_err(at("opening", &path))?;
+        io::Read::read_to_end(&mut io::Read::take(file, u64::from(HEADER_LEN)), &mut bytes)
+            .map_err(at("reading", &path))?;
+        match SegmentHeader::parse(&bytes) {
+            Ok(head) => {
+                heads.insert(number, head);
+            }
+            Err(error @ JournalError::Version(_)) => return Err(error.into()),
+            Err(_) => {
+                let aside = path.with_extension("damaged");
+                fs::rename(&path, &aside).map_err(at("renaming", &path))?;
+                let what = "a segment's head cannot be read; the file is kept as `.damaged`";
+                reports.push(Report::Damage { at: Position::new(number, 0), what });
+            }
+        }
+    }
+    Ok(heads)
+}
+
+/// Makes a segment: full length in zeros, header, synced, named, folder synced.
+pub(super) fn create(folder: &Path, number: u32, head: &SegmentHeader) -> Result<File, StoreError> {
+    let fresh = folder.join(UNFINISHED);
+    let made = fill(&fresh, head).and_then(|file| {
+        let path = path_of(folder, number);
+        fs::rename(&fresh, &path).map_err(at("renaming", &fresh))?;
+        sync_folder(folder)?;
+        Ok(file)
+    });
+    if made.is_err() {
+        // Gives the room back; when that fails too, the next start removes it.
+        let _ = fs::remove_file(&fresh);
+    }
+    made
+}
+
+fn fill(path: &Path, head: &SegmentHeader) -> Result<File, StoreError> {
+    let mut options = File::options();
+    let file = options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(at("making", path))?;
+    let zeros = vec![0; PIECE.min(head.size as usize)];
+    let mut written = 0;
+    while written < head.size as usize {
+        let piece = zeros.len().min(head.size as usize - written);
+        file.write_all_at(&zeros[..piece], written as u64).map_err(at("writing", path))?;
+        written += piece;
+    }
+    file.write_all_at(&head.encode(), 0).map_err(at("writing", path))?;
+    file.sync_all().map_err(at("syncing", path))?;
+    Ok(file)
+}
