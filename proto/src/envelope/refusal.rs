@@ -1,4 +1,4 @@
-//! Why an envelope is not taken, and whose fault that is (`protocol.md` 5).
+//! Why an envelope is not taken, and whose fault that is.
 
 use crate::id::KeyId;
 

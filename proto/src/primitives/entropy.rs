@@ -1,6 +1,6 @@
 //! Chance, handed in: a ChaCha20 generator over the 32 bytes that the shell drew for one input.
 //!
-//! No generator outlives the input it was seeded for (`protocol.md` 3), so nothing that happens to
+//! No generator outlives the input it was seeded for, so nothing that happens to
 //! memory later tells what was drawn. Same seed, same draws, on every machine.
 
 use std::convert::Infallible;

@@ -2,7 +2,8 @@
 //!
 //! Fields: `envelope`; then either `me` (seed of the reader's epoch key), `author_x` and
 //! `author_kem`, or `file_key` and `status` (a number), as from an archive. Where it opens: `status`,
-//! `parts` (their number) and `last` (content of the last part) must agree.
+//! `parts` (their number) and `last` (content of the last part) must agree. `seal_ok_worked` names
+//! every value on the way.
 
 use cbm_proto::envelope::{Envelope, Kind, sealed_len};
 use cbm_proto::id::{Digest, KeyId, StationId};
@@ -11,7 +12,7 @@ use cbm_proto::seal::{FileKey, OpenError, Opened, PairSecret, open, open_with};
 use cbm_proto::terms::Status;
 
 use crate::file::Vector;
-use crate::straight::{Plan, Wire};
+use crate::straight::{Plan, Wire, trace};
 
 const TEXT: &[u8] = b"Malware beacons from your address space to ours. Please look.";
 const HEAD: &[u8] = b"header of the letter";
@@ -29,6 +30,13 @@ pub(crate) fn check(vector: &Vector) -> Result<String, String> {
         let author = EpochPublic::check(&vector.bytes("author_x")?, &vector.bytes("author_kem")?)
             .map_err(|e| e.to_string())?;
         let pair = PairSecret::new(&me, &author, &envelope.header().network);
+        if vector.word("psk").is_some() {
+            for (name, value) in trace(&envelope, &me, &author) {
+                if vector.bytes(name)? != value {
+                    return Ok(format!("other_{name}"));
+                }
+            }
+        }
         open(&envelope, &me, &author, &pair)
     };
     outcome(vector, opened)
@@ -89,6 +97,13 @@ fn opens(me: u8, note: &str, wire: &Wire, status: u8) -> Vector {
         .with("last", TEXT)
 }
 
+fn opens_with(parts: u8, note: &str, wire: &Wire) -> Vector {
+    read_by(0xb1, "ok", note, wire)
+        .with_word("status", "1")
+        .with_word("parts", &parts.to_string())
+        .with("last", TEXT)
+}
+
 fn wrong(expect: &str, note: &str, wire: &Wire) -> Vector {
     read_by(0xb1, expect, note, wire)
 }
@@ -108,7 +123,17 @@ fn letters() -> Vec<(&'static str, Vector)> {
     let [a, b, c, d] = keys();
     let to = [b.public(), c.public(), d.public()];
     let (three, _) = good(1).seal(&a, &to, &mut entropy());
+    let worked = sealed(&good(1));
+    let envelope = Envelope::decode(worked.bytes().into()).unwrap();
+    let mut values = opens(0xb1, "one recipient, with every value on the way", &worked, 1);
+    for (name, value) in trace(&envelope, &b, a.public()) {
+        values = values.with(name, value);
+    }
+    let long = [TEXT, &[b'.'; 66_000]].concat();
+    let long = Plan::good(1, &[([1; 16], 1, HEAD), ([3; 16], 3, &long), ([2; 16], 2, TEXT)]);
     vec![
+        ("seal_ok_worked", values),
+        ("seal_ok_two_chunks", opens_with(3, "a body of two chunks", &sealed(&long))),
         ("seal_ok_actual", opens(0xb1, "one recipient", &sealed(&good(1)), 1)),
         ("seal_ok_exercise", opens(0xb1, "the same in an exercise", &sealed(&good(2)), 2)),
         (

@@ -7,7 +7,8 @@ use cbm_proto::envelope::{Header, Kind, Recipients, body_digest, pad, stanzas_di
 use cbm_proto::id::{Digest, Incarnation, KeyId, LaneId, NetworkId, StationId};
 use cbm_proto::limits::STANZA_LEN;
 use cbm_proto::primitives::{
-    Entropy, EpochPublic, EpochSecret, SignSecret, chunk_seal, digest, hkdf, hmac, kpsk0_seal,
+    Entropy, EpochPublic, EpochSecret, SignSecret, chunk_seal, digest, hkdf, hmac, kpsk0_open,
+    kpsk0_seal,
 };
 use cbm_proto::time::Timestamp;
 
@@ -213,7 +214,7 @@ fn stanza(
     [&hmac(&key, "tag", &place)[..16], &ct, &noise].concat()
 }
 
-/// RFC 6962 root of up to two parts, written out.
+/// RFC 6962 root of up to three parts, written out.
 pub(crate) fn root(parts: &[PlainPart<'_>]) -> Digest {
     use cbm_proto::primitives::sha256;
     let leaf = |(salt, kind, bytes): &PlainPart<'_>| sha256(&[&[0], salt, &[*kind], bytes]);
@@ -221,6 +222,58 @@ pub(crate) fn root(parts: &[PlainPart<'_>]) -> Digest {
         [] => Digest(sha256(&[])),
         [one] => Digest(leaf(one)),
         [one, two] => Digest(sha256(&[&[1], &leaf(one), &leaf(two)])),
-        _ => panic!("the vectors have at most two parts"),
+        [one, two, three] => {
+            let pair = sha256(&[&[1], &leaf(one), &leaf(two)]);
+            Digest(sha256(&[&[1], &pair, &leaf(three)]))
+        }
+        _ => panic!("the vectors have at most three parts"),
     }
+}
+
+/// What a reader computes on the way to the content key, by the names of `docs/spec/seal.md`.
+pub(crate) fn trace(
+    envelope: &cbm_proto::envelope::Envelope,
+    me: &EpochSecret,
+    author: &EpochPublic,
+) -> Vec<(&'static str, Vec<u8>)> {
+    let header = envelope.header();
+    let h0 = header.encode_h0();
+    let context = digest("h0-fkc", &[&h0, &header.fkc]);
+    let mut ids = [me.id(), author.id()];
+    ids.sort();
+    let shared = me.agree(author).unwrap();
+    let tag_key = hkdf(&*shared, &header.network.0, "tag-key", &[&ids[0].0, &ids[1].0]);
+    let seq = header.seq.to_be_bytes();
+    let Header { network, lane, author: by, incarnation, .. } = header;
+    let place: [&[u8]; 6] = [&network.0, &lane.0, &by.0, &incarnation.0, &seq, &me.id().0];
+    let tag = hmac(&tag_key, "tag", &place)[..16].to_vec();
+    let stanza = envelope.stanzas().unwrap();
+    let stanza = stanza.chunks(STANZA_LEN).find(|s| s.starts_with(&tag)).unwrap();
+    let ct: &[u8; 1_088] = stanza[16..].first_chunk().unwrap();
+    let ss = me.decapsulate(ct);
+    let (ek, cth) = (digest("kem-key", &[me.public().kem()]), digest("kem-ct", &[ct]));
+    let psk = hkdf(&*ss, &context.0, "psk", &[&ek.0, &cth.0]);
+    let prologue = [b"cbm/1/stanza\0", &context.0[..], &header.body.0, &ek.0, &cth.0].concat();
+    let payload = kpsk0_open(me, author, &psk, &prologue, &stanza[1_104..]).unwrap();
+    let (fk, status) = payload.split_at(32);
+    vec![
+        ("h0", h0.clone()),
+        ("h0_digest", digest("h0", &[&h0]).0.to_vec()),
+        ("fkc", header.fkc.to_vec()),
+        ("context", context.0.to_vec()),
+        ("shared", shared.to_vec()),
+        ("tag_key", tag_key.to_vec()),
+        ("tag", tag),
+        ("kem_secret", ss.to_vec()),
+        ("kem_key_digest", ek.0.to_vec()),
+        ("kem_ct_digest", cth.0.to_vec()),
+        ("psk", psk.to_vec()),
+        ("prologue", prologue),
+        ("fk", fk.to_vec()),
+        ("body_key", hkdf(fk, &context.0, "body", &[status]).to_vec()),
+        ("body_digest", header.body.0.to_vec()),
+        ("stanzas_digest", header.stanzas.0.to_vec()),
+        ("root", header.root.0.to_vec()),
+        ("id", envelope.id().0.to_vec()),
+    ]
 }
