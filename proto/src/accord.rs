@@ -21,6 +21,7 @@ pub use document::{Document, DocumentKind, FORMAT};
 pub use error::{Class, DocumentError};
 pub use founding::{Founded, Founding, sample};
 pub use member::{CarryLimits, ClockRow, Clocks, Group, Member, Office, Party, Role, Scopes};
+pub use roster::ALL;
 
 #[cfg(test)]
 mod tests;

@@ -4,15 +4,22 @@
 //! which it must carry out **by phase**, over the whole batch that it drained:
 //!
 //! 1. every verdict (the mesh forwards what was accepted),
-//! 2. every append, in order,
-//! 3. one sync of the journal,
+//! 2. then `Station::settle`, once for the batch, which opens what was heard and adds effects,
+//! 3. every append, in order, and one sync of the journal,
 //! 4. every [`Speak`], in order.
 //!
-//! If 2 or 3 fails nothing of 4 happens: the shell throws the `Station` away and restores it from
+//! If 3 fails nothing of 4 happens: the shell throws the `Station` away and restores it from
 //! the store. So "stored before spoken" is the order of one list, which a test can look at.
 
+use bytes::Bytes;
+
+use crate::draft::Draft;
 pub use crate::envelope::Verdict;
-use crate::id::LaneId;
+use crate::id::{EnvelopeId, Incarnation, LaneId, MsgId, StationId};
+use crate::journal::Record;
+pub use crate::receipt::Officer;
+use crate::sync::Numbers;
+use crate::terms::{Level, Outcome, Reason};
 
 /// Names one question from the shell that wants an answer: a heard message, a stream, a command.
 /// Drawn by the shell, unique within one run of the process.
@@ -30,4 +37,255 @@ pub enum Topic {
     Lane(LaneId),
     /// Beacons: every role.
     Beacon,
+}
+
+/// One thing that happened to the station.
+pub enum Input {
+    /// A person, or a program for one, submits a draft. Answered by [`Speak::Reply`].
+    Submit {
+        /// For the answer.
+        token: Token,
+        /// Checked against the catalogue by whoever built it.
+        draft: Box<Draft>,
+    },
+    /// An officer does something with a letter that was received. Answered by [`Speak::Reply`].
+    Act {
+        /// For the answer.
+        token: Token,
+        /// Which letter.
+        msg: MsgId,
+        /// What.
+        act: Act,
+        /// Who does it, and for which office. The shell knows it from the Unix user.
+        by: Officer,
+    },
+    /// A message came by gossip. Yields exactly one verdict.
+    Heard {
+        /// The neighbour that it came from (not its author).
+        from: StationId,
+        /// For the verdict.
+        token: Token,
+        /// Exactly as received.
+        bytes: Bytes,
+    },
+    /// A peer is connected, and its handshake named it.
+    Linked {
+        /// Who.
+        peer: StationId,
+    },
+    /// The last connection to a peer is gone.
+    Unlinked {
+        /// Who.
+        peer: StationId,
+    },
+    /// A peer asks something over a stream. Answered by [`Speak::Answer`] or [`Speak::Serve`].
+    Asked {
+        /// Who asks.
+        peer: StationId,
+        /// For the answer.
+        token: Token,
+        /// An encoded `Ask`.
+        bytes: Bytes,
+    },
+    /// A peer answered a question of ours, or did not.
+    Answered {
+        /// Who was asked.
+        peer: StationId,
+        /// Which question.
+        id: RequestId,
+        /// An encoded `Say`; `None` when the question failed or timed out.
+        answer: Option<Bytes>,
+    },
+    /// `Station::deadline` has passed.
+    Tick,
+}
+
+/// What an officer can do with a letter.
+pub enum Act {
+    /// It is on a logged-in screen: level L3.
+    Show,
+    /// "Received; does not indicate concurrence": level L4, or L5 with an outcome.
+    Ack {
+        /// Stated outcome, if any.
+        outcome: Option<Outcome>,
+        /// Free text beside the fixed one.
+        text: String,
+    },
+    /// Level L5, declined.
+    Decline {
+        /// Why, from the list.
+        reason: Reason,
+        /// Free text beside it.
+        text: String,
+    },
+    /// A letter in answer: level L6 for the one it answers.
+    Reply {
+        /// Refers to the letter; addressed to its author's party when it names nobody.
+        draft: Box<Draft>,
+    },
+}
+
+/// Everything that one input, or one batch, asks the shell to do. See the module's words on order.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Phase 1.
+    pub verdicts: Vec<(Token, Verdict)>,
+    /// Phase 3, then one sync when it is not empty.
+    pub appends: Vec<Record>,
+    /// Phase 4.
+    pub speaks: Vec<Speak>,
+}
+
+impl Effects {
+    /// Adds the effects of the next input of the same batch.
+    pub fn absorb(&mut self, next: Self) {
+        self.verdicts.extend(next.verdicts);
+        self.appends.extend(next.appends);
+        self.speaks.extend(next.speaks);
+    }
+}
+
+/// One thing to do once everything before it is durable.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Speak {
+    /// Put bytes into gossip. A failure is not a failure of sending: the outbox holds it.
+    Publish {
+        /// Where.
+        topic: Topic,
+        /// An envelope.
+        bytes: Bytes,
+    },
+    /// Ask a linked peer. Always ends in one [`Input::Answered`].
+    Request {
+        /// Whom.
+        peer: StationId,
+        /// For the answer.
+        id: RequestId,
+        /// An encoded `Ask`.
+        bytes: Bytes,
+    },
+    /// Read this envelope from the store and ask a linked peer to take it (`Ask::Push`). Always ends
+    /// in one [`Input::Answered`].
+    Push {
+        /// Whom.
+        peer: StationId,
+        /// For the answer.
+        id: RequestId,
+        /// Which envelope.
+        envelope: EnvelopeId,
+    },
+    /// Answer a peer's question.
+    Answer {
+        /// The question.
+        token: Token,
+        /// An encoded `Say`.
+        bytes: Bytes,
+    },
+    /// Read these from the store, within `BATCH_BYTES` and `BATCH_COUNT`, and answer with
+    /// `sync::serve`. Numbers that are not held are left out.
+    Serve {
+        /// The question.
+        token: Token,
+        /// Runs of feeds, in order.
+        numbers: Vec<Numbers>,
+        /// Single envelopes.
+        envelopes: Vec<EnvelopeId>,
+    },
+    /// Try to connect to a peer now.
+    Dial {
+        /// Whom.
+        peer: StationId,
+    },
+    /// Close the connections to a peer; it is dialled again by the ordinary rules.
+    Hangup {
+        /// Whom.
+        peer: StationId,
+    },
+    /// The directory changed: who may connect, and which topics there are, must be read anew.
+    Membership,
+    /// Something that people may want to know.
+    Tell(Notice),
+    /// The answer to a submit or an act.
+    Reply {
+        /// The command.
+        token: Token,
+        /// Its outcome.
+        result: Result<MsgId, Denied>,
+    },
+}
+
+/// Why the station does not do what it was told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// No letter of this id in the inbox.
+    #[error("no letter {0} was received here; `cbm inbox` lists those that were")]
+    NoSuchLetter(MsgId),
+    /// A recipient is not a party of the accord.
+    #[error("`{0}` is not a party of this accord; `cbm peers` lists the stations it knows")]
+    NoSuchParty(String),
+    /// The group is unknown here, or we are not in it.
+    #[error("this station is in no group named `{0}`")]
+    NoSuchGroup(String),
+    /// A recipient is not a member of the group, or may not receive letters.
+    #[error("{party} is not a member of the group `{group}` and would not get the letter")]
+    NotInGroup {
+        /// The recipient.
+        party: String,
+        /// The group.
+        group: String,
+    },
+    /// Nobody to send to.
+    #[error("the letter names no recipient; name at least one party with --to")]
+    NoRecipient,
+    /// Our own role may not send letters.
+    #[error("this station's role may watch the lines but not send letters")]
+    Role,
+    /// Too many recipients for one envelope.
+    #[error("{0} recipient stations are more than one envelope can carry; send to fewer parties")]
+    TooManyRecipients(usize),
+    /// The letter breaks a rule of the catalogue.
+    #[error("{0}")]
+    Draft(String),
+    /// Too many drafts wait.
+    #[error("the station may not speak yet and too many drafts wait; try again in a minute")]
+    Full,
+    /// Another node speaks with our keys.
+    #[error(
+        "CLONE: another node speaks with this station's keys, so this one is silent. Stop one of \
+         the two for good, then start this one again"
+    )]
+    Clone,
+    /// The letter could not be sealed; nothing was sent.
+    #[error("the letter could not be sealed: {0}")]
+    Seal(String),
+}
+
+/// What people may want to know, without bodies and names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A letter is in the inbox.
+    Letter(MsgId),
+    /// A letter of ours came further at one addressee.
+    Settled {
+        /// The letter.
+        msg: MsgId,
+        /// The addressee.
+        station: StationId,
+        /// How far.
+        level: Level,
+    },
+    /// The station may speak.
+    Speaks(Incarnation),
+    /// Another node speaks with our keys; we are silent from here on.
+    Clone,
+    /// An author signed two headers under one number, or named a wrong predecessor.
+    Forked(StationId),
+    /// An envelope addressed to us did not open, or its author may not say this.
+    Refused(EnvelopeId),
+    /// Our clock is in doubt, or no longer.
+    ClockInDoubt(bool),
+    /// A neighbour defers our envelopes: we are over the accord's rate.
+    OverRate,
+    /// A document was refused; the text says why.
+    Document(String),
 }

@@ -60,6 +60,7 @@ pub struct Received {
 pub struct Inbox {
     letters: BTreeMap<(MsgId, PartyCode), Received>,
     arrival: BTreeMap<u64, (MsgId, PartyCode)>,
+    envelopes: BTreeMap<EnvelopeId, (MsgId, PartyCode)>,
     last: u64,
 }
 
@@ -79,6 +80,7 @@ impl Inbox {
         self.last += 1;
         letter.number = self.last;
         self.arrival.insert(self.last, key.clone());
+        self.envelopes.insert(letter.envelope, key.clone());
         self.letters.insert(key, letter);
     }
 
@@ -90,8 +92,19 @@ impl Inbox {
     }
 
     /// The letter of this id from this party.
-    pub fn from_mut(&mut self, party: &PartyCode, msg: &MsgId) -> Option<&mut Received> {
+    pub fn get_mut(&mut self, party: &PartyCode, msg: &MsgId) -> Option<&mut Received> {
         self.letters.get_mut(&(*msg, party.clone()))
+    }
+
+    /// Another envelope brought a letter that is here.
+    pub fn note_copy(&mut self, party: &PartyCode, msg: &MsgId, envelope: EnvelopeId) {
+        self.envelopes.insert(envelope, (*msg, party.clone()));
+    }
+
+    /// The letter that this envelope brought.
+    #[must_use]
+    pub fn by_envelope(&self, envelope: &EnvelopeId) -> Option<&Received> {
+        self.envelopes.get(envelope).and_then(|key| self.letters.get(key))
     }
 
     /// All letters in the order in which they came.

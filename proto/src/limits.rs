@@ -89,6 +89,8 @@ pub const FUTURE_FLAG: u64 = 5 * MINUTE;
 pub const CLOCK_DOUBT: u64 = 2 * MINUTE;
 /// Pair-lane envelopes carried for others are kept this long.
 pub const CARRY_PAIR: u64 = 72 * HOUR;
+/// Pair-lane envelopes carried for others at once; more are left to other carriers.
+pub const CARRIED_MAX: usize = 65_536;
 /// How long a restarted station waits for answers about its own heads.
 pub const HEADS_WAIT: u64 = 30 * SECOND;
 /// Once every linked peer has answered, how long it waits for further ones to link.

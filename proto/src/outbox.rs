@@ -60,6 +60,8 @@ pub struct Outgoing {
     pub made_at: Timestamp,
     /// When it is no longer repeated.
     pub expires_at: Timestamp,
+    /// The level that it wants of those who act on it.
+    pub wants: Option<Level>,
     /// When an answer is wanted.
     pub reply_by: Option<Timestamp>,
     /// Each addressee station.
@@ -219,6 +221,7 @@ mod tests {
                 status: Status::Actual,
                 made_at: Timestamp(1_000),
                 expires_at: Timestamp(9_000),
+                wants: Some(Level::L5),
                 reply_by: None,
                 owed: BTreeMap::from([(AT, Owed::new(false))]),
             },

@@ -422,6 +422,20 @@ impl Directory {
         self.roster.lane_members(lane)
     }
 
+    /// The documents that a station may be given: all but the charters that its party is not in.
+    pub fn documents_for(&self, station: &StationId) -> Vec<(Digest, Bytes)> {
+        let party = self.member(station).map(|member| member.name.party());
+        let may = |bytes: &Bytes| match Document::decode(bytes) {
+            Ok(document) if document.kind() == DocumentKind::Charter => {
+                CharterText::read(&document)
+                    .is_ok_and(|text| party.is_some_and(|party| text.members.contains(party)))
+            }
+            other => other.is_ok(),
+        };
+        let given = self.documents.iter().filter(|(_, bytes)| may(bytes));
+        given.map(|(digest, bytes)| (*digest, bytes.clone())).collect()
+    }
+
     /// Every document held, as it travels, by its digest. Charters are among them: they go to
     /// members of their group only.
     #[must_use]

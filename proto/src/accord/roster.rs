@@ -19,7 +19,8 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Name of the group of all STATE parties.
-const ALL: &str = "all";
+/// Name of the accord-wide group: every party of role STATE.
+pub const ALL: &str = "all";
 
 #[derive(Clone, Debug)]
 pub(super) struct Roster {

@@ -1,0 +1,316 @@
+//! One node's whole protocol state: [`Station`].
+//!
+//! Level 5; it only composes. What it knows of feeds, letters, timers and streams lives in the
+//! leaves below it; how the pieces meet stands in its own rooms: `hear` (envelopes that come),
+//! `open` (letters and receipts in them), `send` (what people say), `pair` (receipts and other
+//! pair-lane envelopes), `meet` (peers, catch-up, documents), `voice` (may we speak?), `past`
+//! (restore), `view` (questions that people ask). Called by `node/src/runtime.rs` and by the
+//! simulator, by nobody else.
+
+mod hear;
+mod meet;
+mod open;
+mod pair;
+mod past;
+mod send;
+mod view;
+mod voice;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+pub use self::past::RestoreError;
+pub use self::view::{Addressee, ReopenError, Status};
+pub use self::voice::{Heartbeat, Speaks};
+
+use crate::accord::{Directory, Member, Role};
+use crate::draft::Draft;
+use crate::envelope::Envelope;
+use crate::event::{Effects, Input, Speak};
+use crate::feeds::Feeds;
+use crate::id::{Digest, LaneId, MsgId, StationId};
+use crate::inbox::Inbox;
+use crate::journal::{Record, RecordKind};
+use crate::keys::StationKeys;
+use crate::outbox::Outbox;
+use crate::own;
+use crate::primitives::Entropy;
+use crate::schedule::{Schedule, Timer};
+use crate::seal::{Frame, PairSecret};
+use crate::time::{Mono, Now, Timestamp};
+use crate::wire::own::What;
+
+use self::hear::Rates;
+use self::meet::Meet;
+use self::pair::Pairs;
+use self::voice::Voice;
+
+/// What a station is made of.
+pub struct Setup {
+    /// Which station this is.
+    pub me: StationId,
+    /// Its keys; shared, because a restored station takes them again.
+    pub keys: Arc<StationKeys>,
+    /// The documents it starts from; later ones come from the journal and from peers.
+    pub directory: Directory,
+    /// The store's marker differs: another machine, or a copied folder.
+    pub moved: bool,
+}
+
+/// A fault planted for the simulator, to prove that it can see.
+#[cfg(feature = "planted-faults")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Missing numbers are never asked for.
+    GapIgnored,
+    /// A feed's mark jumps over its holes.
+    MarkPastHole,
+}
+
+/// One node's whole protocol state.
+///
+/// The shell makes one with [`Station::new`], gives it every record of its journal in order with
+/// [`Station::restore`], performs the effects of [`Station::start`], and then runs this loop:
+///
+/// ```text
+/// let effects = for each input that waits: station.handle(now, fresh entropy, input)
+/// perform effects.verdicts
+/// effects += station.settle(now, fresh entropy)
+/// append effects.appends; sync once   (on failure: speak nothing, restore from the store)
+/// perform effects.speaks in order
+/// ```
+///
+/// and gives [`Input::Tick`] when [`Station::deadline`] is reached. Everything else is a question
+/// and changes nothing.
+pub struct Station {
+    me: StationId,
+    keys: Arc<StationKeys>,
+    directory: Directory,
+    moved: bool,
+    secrets: BTreeMap<StationId, PairSecret>,
+    feeds: Feeds,
+    outbox: Outbox,
+    inbox: Inbox,
+    /// Drafts that wait until we may speak.
+    waiting: BTreeMap<MsgId, Draft>,
+    /// Envelopes to us that this batch brought, not opened yet.
+    unopened: VecDeque<Envelope>,
+    pairs: Pairs,
+    meet: Meet,
+    rates: Rates,
+    voice: Voice,
+    schedule: Schedule,
+    #[cfg(feature = "planted-faults")]
+    fault: Option<Fault>,
+}
+
+/// One call into the station: its time, its chance, and what it asks the shell to do.
+struct Turn {
+    now: Now,
+    entropy: Entropy,
+    effects: Effects,
+}
+
+impl Turn {
+    fn new(now: Now, entropy: &[u8; 32]) -> Self {
+        Self { now, entropy: Entropy::new(entropy), effects: Effects::default() }
+    }
+
+    fn speak(&mut self, speak: Speak) {
+        self.effects.speaks.push(speak);
+    }
+}
+
+impl Station {
+    /// A station without a past.
+    #[must_use]
+    pub fn new(setup: Setup) -> Self {
+        let mut station = Self {
+            me: setup.me,
+            keys: setup.keys,
+            directory: setup.directory,
+            moved: setup.moved,
+            secrets: BTreeMap::new(),
+            feeds: Feeds::default(),
+            outbox: Outbox::default(),
+            inbox: Inbox::default(),
+            waiting: BTreeMap::new(),
+            unopened: VecDeque::new(),
+            pairs: Pairs::default(),
+            meet: Meet::default(),
+            rates: Rates::default(),
+            voice: Voice::default(),
+            schedule: Schedule::default(),
+            #[cfg(feature = "planted-faults")]
+            fault: None,
+        };
+        station.refresh_secrets();
+        station
+    }
+
+    /// Begins: once, after the last [`Station::restore`].
+    pub fn start(&mut self, now: Now, entropy: &[u8; 32]) -> Effects {
+        let mut turn = Turn::new(now, entropy);
+        turn.speak(Speak::Membership);
+        self.take_up_business(&mut turn);
+        self.find_voice(&mut turn);
+        turn.effects
+    }
+
+    /// Takes one input. Never fails; what cannot be done is answered in words.
+    pub fn handle(&mut self, now: Now, entropy: &[u8; 32], input: Input) -> Effects {
+        let mut turn = Turn::new(now, entropy);
+        match input {
+            Input::Submit { token, draft } => {
+                let result = self.submit(&mut turn, *draft);
+                turn.speak(Speak::Reply { token, result });
+            }
+            Input::Act { token, msg, act, by } => {
+                let result = self.act(&mut turn, msg, act, &by);
+                turn.speak(Speak::Reply { token, result });
+            }
+            Input::Heard { from, token, bytes } => {
+                let verdict = self.hear(&mut turn, from, bytes);
+                turn.effects.verdicts.push((token, verdict));
+            }
+            Input::Linked { peer } => self.meet(&mut turn, peer),
+            Input::Unlinked { peer } => self.part_from(&mut turn, peer),
+            Input::Asked { peer, token, bytes } => self.asked(&mut turn, peer, token, &bytes),
+            Input::Answered { peer, id, answer } => self.answered(&mut turn, peer, id, answer),
+            Input::Tick => self.tick(&mut turn),
+        }
+        turn.effects
+    }
+
+    /// Opens what the batch brought and says what is due for it. Once per batch, after its verdicts
+    /// were performed, so that forwarding waits neither for decryption nor for the disk.
+    pub fn settle(&mut self, now: Now, entropy: &[u8; 32]) -> Effects {
+        let mut turn = Turn::new(now, entropy);
+        while let Some(envelope) = self.unopened.pop_front() {
+            self.open(&mut turn, &envelope);
+        }
+        self.say_receipts(&mut turn);
+        turn.effects
+    }
+
+    /// When [`Input::Tick`] is wanted next.
+    #[must_use]
+    pub fn deadline(&self) -> Mono {
+        self.schedule.next().unwrap_or(Mono(u64::MAX))
+    }
+
+    fn tick(&mut self, turn: &mut Turn) {
+        while let Some(timer) = self.schedule.pop(turn.now.mono) {
+            match timer {
+                Timer::Retry(msg, station) => self.repeat(turn, msg, station),
+                Timer::PairDial(envelope) => self.dial_for_pair(turn, envelope),
+                Timer::PairSpread(envelope) => self.spread_pair(turn, envelope),
+                Timer::Receipts => self.pairs.ripen(),
+                Timer::Beacon => self.beacon(turn),
+                Timer::Reconcile => self.reconcile(turn),
+                Timer::Voice => self.look_for_voice(turn),
+                Timer::Questions => self.give_up_questions(turn),
+            }
+        }
+    }
+
+    /// Whether our role carries letters at all.
+    fn carries(&self) -> bool {
+        self.directory.member(&self.me).is_some_and(|m| m.role == Role::State)
+    }
+
+    /// A member that speaks on message lanes.
+    fn state(&self, id: &StationId) -> Option<&Member> {
+        self.directory.member(id).filter(|m| m.role == Role::State)
+    }
+
+    /// Every station of role STATE, ours among them.
+    fn stations(&self) -> impl Iterator<Item = StationId> + '_ {
+        self.directory.members().filter(|m| m.role == Role::State).map(|m| m.id)
+    }
+
+    /// The accord-wide lane.
+    fn main_lane(&self) -> Option<LaneId> {
+        self.directory.group(crate::accord::ALL).map(|group| group.lane)
+    }
+
+    /// Recomputes what is shared with each member's newest key.
+    fn refresh_secrets(&mut self) {
+        let network = self.directory.network();
+        for member in self.directory.members().filter(|m| m.role == Role::State) {
+            let mine = self.keys.epoch.id();
+            let fits = |s: &PairSecret| s.is_between(&mine, &member.epoch_id);
+            if member.id != self.me && !self.secrets.get(&member.id).is_some_and(fits) {
+                let secret = PairSecret::new(&self.keys.epoch, &member.epoch, &network);
+                self.secrets.insert(member.id, secret);
+            }
+        }
+    }
+
+    /// What we decide of the next header on a lane.
+    fn frame(&self, turn: &Turn, lane: LaneId) -> Frame {
+        let incarnation = self.voice.incarnation.unwrap_or(crate::id::Incarnation([0; 16]));
+        let feed = crate::id::FeedId { author: self.me, incarnation, lane };
+        let state = self.feeds.get(&feed);
+        Frame {
+            network: self.directory.network(),
+            accord_version: self.directory.accord_version(),
+            lane,
+            author: self.me,
+            incarnation,
+            seq: state.map_or(1, |f| f.mark() + 1),
+            prev: state.and_then(|f| f.head()).map_or(Digest([0; 32]), |head| Digest(head.0)),
+            made_at: turn.now.wall,
+        }
+    }
+
+    /// Books an envelope of our own: into the feed and into the journal.
+    fn keep_own(&mut self, turn: &mut Turn, envelope: &Envelope) {
+        let header = envelope.header();
+        self.feeds.at(envelope.feed()).take(header.seq, envelope.id(), header.prev);
+        self.voice.newest = self.voice.newest.max(header.made_at);
+        self.keep(turn, envelope);
+    }
+
+    /// Appends an envelope as it came.
+    fn keep(&self, turn: &mut Turn, envelope: &Envelope) {
+        let salt = turn.entropy.bytes();
+        let bytes = envelope.bytes().clone();
+        turn.effects.appends.push(Record { kind: RecordKind::Envelope, salt, bytes });
+    }
+
+    /// Appends an own event, under the archive key.
+    fn note(&self, turn: &mut Turn, msg: Option<MsgId>, what: What) {
+        let record = own::seal(&self.keys.archive, &mut turn.entropy, msg, what);
+        turn.effects.appends.push(record);
+    }
+
+    /// For the simulator only.
+    #[cfg(feature = "planted-faults")]
+    pub fn plant(&mut self, fault: Fault) {
+        self.fault = Some(fault);
+    }
+
+    fn ignores_gaps(&self) -> bool {
+        #[cfg(feature = "planted-faults")]
+        return self.fault == Some(Fault::GapIgnored);
+        #[cfg(not(feature = "planted-faults"))]
+        false
+    }
+}
+
+/// The wall clock where it is trusted: `None` lets nothing expire.
+fn trusted(voice: &Voice, now: Now) -> Option<Timestamp> {
+    voice.trusted.then_some(now.wall)
+}
+
+fn copy(bytes: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(bytes)
+}
+
+/// An id out of an own record, whose lengths we wrote ourselves.
+fn id16<T>(bytes: &Bytes, read: impl Fn(&[u8]) -> Option<T>) -> Result<T, RestoreError> {
+    read(bytes).ok_or(RestoreError::Form)
+}

@@ -1,0 +1,294 @@
+//! Envelopes that come: by gossip, by push, by catch-up (`protocol.md` 5 and 9).
+//!
+//! Every way ends in [`Station::take_in`], which checks once and books once. It neither decrypts
+//! nor waits for the disk, so the verdict leaves within the time of one signature check.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::envelope::{Envelope, Kind, Refusal};
+use crate::event::{Notice, Speak, Verdict};
+use crate::feeds::Novelty;
+use crate::id::{FeedId, StationId};
+use crate::seal::{PairSecret, find_stanza};
+use crate::sync::{Custody, Numbers};
+use crate::time::Mono;
+
+use super::{Station, Turn};
+
+/// How an envelope came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// By gossip: under the author's rate unless it is for us.
+    Gossip,
+    /// By a stream: somebody wants us to have it, or we asked for it.
+    Stream,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// Held, now or already.
+    Held,
+    /// Its header is good; the body did not come along and is asked for.
+    Headless,
+    /// Taken later, by catch-up: its author is over the rate.
+    Deferred,
+    /// Refused.
+    Refused(Refusal),
+    /// Good, and not ours to keep.
+    NotOurs,
+}
+
+/// What a lane is to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// A group in which both the author and we are.
+    Group,
+    /// Between the author and this other station, one of the two being us.
+    Pair(StationId),
+    /// Between two others.
+    Foreign,
+    /// A group in which the author or we are not.
+    Closed,
+}
+
+/// Token buckets, one an author: fair shares at this hop.
+#[derive(Debug, Default)]
+pub(super) struct Rates(BTreeMap<StationId, Bucket>);
+
+#[derive(Debug)]
+struct Bucket {
+    /// Thousandths of a header.
+    level: u64,
+    at: Mono,
+}
+
+impl Rates {
+    /// Takes one header of this author, if the rate allows.
+    fn take(&mut self, author: StationId, now: Mono, per_minute: u64, burst: u64) -> bool {
+        let full = burst.saturating_mul(1_000);
+        let bucket = self.0.entry(author).or_insert(Bucket { level: full, at: now });
+        // Thousandths of a header that flow in: ms × headers a minute / 60.
+        let inflow = now.since(bucket.at).saturating_mul(per_minute) / 60;
+        bucket.level = bucket.level.saturating_add(inflow).min(full);
+        bucket.at = now;
+        let enough = bucket.level >= 1_000;
+        if enough {
+            bucket.level -= 1_000;
+        }
+        enough
+    }
+}
+
+impl Station {
+    /// One gossip message; exactly one verdict.
+    pub(super) fn hear(&mut self, turn: &mut Turn, from: StationId, bytes: Bytes) -> Verdict {
+        match self.take_in(turn, from, bytes, Way::Gossip) {
+            Taken::Held | Taken::Headless => Verdict::Accept,
+            Taken::Deferred | Taken::NotOurs => Verdict::Ignore,
+            Taken::Refused(refusal) => refusal.verdict(),
+        }
+    }
+
+    /// One pushed envelope.
+    pub(super) fn pushed(&mut self, turn: &mut Turn, from: StationId, bytes: Bytes) -> Custody {
+        match self.take_in(turn, from, bytes, Way::Stream) {
+            Taken::Held => Custody::Stored,
+            Taken::Headless | Taken::Deferred | Taken::NotOurs => Custody::Deferred,
+            Taken::Refused(refusal) if refusal.verdict() == Verdict::Reject => Custody::Refused,
+            Taken::Refused(_) => Custody::Deferred,
+        }
+    }
+
+    /// Checks an envelope and books it.
+    pub(super) fn take_in(
+        &mut self,
+        turn: &mut Turn,
+        from: StationId,
+        bytes: Bytes,
+        way: Way,
+    ) -> Taken {
+        let envelope = match self.check(bytes) {
+            Ok(envelope) => envelope,
+            Err(refusal) => {
+                if refusal.verdict() == Verdict::Ignore {
+                    self.ask_documents(turn, from);
+                }
+                return Taken::Refused(refusal);
+            }
+        };
+        if envelope.header().kind == Kind::Beacon {
+            if envelope.header().author == self.me {
+                self.hear_oneself(turn, &envelope, false);
+            } else {
+                self.hear_beacon(turn, &envelope);
+            }
+            return Taken::Held;
+        }
+        match self.lane_of(&envelope.feed()) {
+            Lane::Closed => Taken::NotOurs,
+            Lane::Foreign => self.carry(turn, from, &envelope, way),
+            Lane::Group => self.book(turn, from, &envelope, way),
+            Lane::Pair(_) => {
+                self.pairs.seen_on_gossip(&envelope, way);
+                self.book(turn, from, &envelope, way)
+            }
+        }
+    }
+
+    /// Form, network, author, accord version, signature.
+    fn check(&self, bytes: Bytes) -> Result<Envelope, Refusal> {
+        let envelope = Envelope::decode(bytes)?;
+        let header = envelope.header();
+        if header.network != self.directory.network() {
+            return Err(Refusal::ForeignNetwork);
+        }
+        let author = self.directory.member(&header.author).ok_or(Refusal::UnknownAuthor)?;
+        if header.kind != Kind::Beacon && self.state(&header.author).is_none() {
+            return Err(Refusal::Malformed("an author whose role may not write letters"));
+        }
+        if header.accord_version > self.directory.accord_version() {
+            return Err(Refusal::UnknownVersion(header.accord_version));
+        }
+        let key = envelope.signed_by().find_map(|id| author.sign_key(&id)).unwrap_or(&author.sign);
+        envelope.verify(key)?;
+        Ok(envelope)
+    }
+
+    /// Books a numbered envelope of a feed that we keep.
+    fn book(&mut self, turn: &mut Turn, from: StationId, envelope: &Envelope, way: Way) -> Taken {
+        let header = *envelope.header();
+        let feed = envelope.feed();
+        let novelty =
+            self.feeds.get(&feed).map_or(Novelty::New, |f| f.judge(header.seq, envelope.id()));
+        if header.author == self.me {
+            self.hear_oneself(turn, envelope, novelty == Novelty::Copy);
+        }
+        if novelty == Novelty::Copy {
+            self.say_again(turn, envelope);
+            return Taken::Held;
+        }
+        let for_us = self.addressed(envelope);
+        if way == Way::Gossip && !for_us && !self.within_rate(turn, header.author) {
+            return Taken::Deferred;
+        }
+        if !envelope.has_body() || !envelope.has_stanzas() {
+            let one = Numbers { feed, from: header.seq, to: header.seq };
+            self.claim(from, one);
+            self.pull(turn, from);
+            return Taken::Headless;
+        }
+        self.keep(turn, envelope);
+        let state = self.feeds.at(feed);
+        let was_broken = state.broken();
+        state.take(header.seq, envelope.id(), header.prev);
+        let broke = state.broken() && !was_broken;
+        let mark = state.mark();
+        if broke {
+            turn.speak(Speak::Tell(Notice::Forked(header.author)));
+        }
+        self.after_booking(turn, from, feed, (mark, header.seq));
+        if for_us {
+            self.unopened.push_back(envelope.clone());
+        }
+        Taken::Held
+    }
+
+    /// Asks at once for what lies between the mark and the number that came.
+    fn after_booking(&mut self, turn: &mut Turn, from: StationId, feed: FeedId, gap: (u64, u64)) {
+        #[cfg(feature = "planted-faults")]
+        if self.fault == Some(super::Fault::MarkPastHole) {
+            self.feeds.at(feed).jump();
+            return;
+        }
+        let (mark, seq) = gap;
+        if seq > mark + 1 {
+            self.claim(from, Numbers { feed, from: mark + 1, to: seq - 1 });
+            self.pull(turn, from);
+        }
+    }
+
+    /// An envelope between two others: kept for 72 hours for whoever finds its tag in it.
+    fn carry(&mut self, turn: &mut Turn, from: StationId, envelope: &Envelope, way: Way) -> Taken {
+        let header = envelope.header();
+        if self.pairs.carries(header.made_at, &envelope.id()) {
+            return Taken::Held;
+        }
+        if way == Way::Gossip && !self.within_rate(turn, header.author) {
+            return Taken::Deferred;
+        }
+        if !envelope.has_body() || !envelope.has_stanzas() {
+            self.meet.want_carried(from, envelope.id());
+            self.pull(turn, from);
+            return Taken::Headless;
+        }
+        if !self.pairs.take(turn.now.wall, header.made_at, envelope.id()) {
+            return Taken::NotOurs;
+        }
+        self.keep(turn, envelope);
+        Taken::Held
+    }
+
+    fn within_rate(&mut self, turn: &Turn, author: StationId) -> bool {
+        let limits = self.directory.limits();
+        let (rate, burst) = (limits.headers_per_minute, limits.headers_burst);
+        author == self.me || self.rates.take(author, turn.now.mono, rate, burst)
+    }
+
+    /// Whether one of its stanzas is for us.
+    pub(super) fn addressed(&self, envelope: &Envelope) -> bool {
+        let header = envelope.header();
+        if header.kind != Kind::Sealed || header.author == self.me {
+            return false;
+        }
+        let secret = self.secrets.get(&header.author);
+        secret.is_some_and(|secret| find_stanza(envelope, secret).is_some())
+    }
+
+    /// What a feed's lane is to us. Pair lanes are pseudonyms: only their two ends know them.
+    pub(super) fn lane_of(&mut self, feed: &FeedId) -> Lane {
+        if let Some(members) = self.directory.lane_members(&feed.lane) {
+            let inside = members.contains(&feed.author) && members.contains(&self.me);
+            return if inside { Lane::Group } else { Lane::Closed };
+        }
+        if let Some(other) = self.pairs.end_of(&feed.lane) {
+            return Lane::Pair(other);
+        }
+        match self.recognise(feed) {
+            Some(other) => {
+                self.pairs.learn(feed.lane, other);
+                Lane::Pair(other)
+            }
+            None => Lane::Foreign,
+        }
+    }
+
+    /// The station at the other end, if we are at one.
+    fn recognise(&self, feed: &FeedId) -> Option<StationId> {
+        let is = |(_, secret): &(&StationId, &PairSecret)| {
+            secret.pair_lane(&feed.incarnation) == feed.lane
+        };
+        if feed.author == self.me {
+            return self.secrets.iter().find(is).map(|(id, _)| *id);
+        }
+        self.secrets.get_key_value(&feed.author).filter(is).map(|(id, _)| *id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_lets_the_burst_through_and_then_the_flow() {
+        let mut rates = Rates::default();
+        let author = StationId([1; 16]);
+        let mut taken = |ms: u64| rates.take(author, Mono(ms), 60, 3);
+        assert!(taken(0) && taken(0) && taken(0));
+        assert!(!taken(500), "half a second brings half a header");
+        assert!(taken(1_000));
+        assert!(!taken(1_000));
+    }
+}

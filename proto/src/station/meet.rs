@@ -1,0 +1,438 @@
+//! Peers: links, questions and answers, catch-up, documents (`protocol.md` 7 and 10).
+//!
+//! Whatever a peer asks, its role and, per lane, its membership are checked before it is answered.
+//! Whatever a peer claims to hold is asked for in bounded requests, a few at a time, each number
+//! of one peer at once; when nothing came of a claim it is forgotten until the next summary.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use crate::event::{Notice, RequestId, Speak, Token};
+use crate::feeds::Run;
+use crate::id::{EnvelopeId, FeedId, MsgId, StationId};
+use crate::journal::{Record, RecordKind};
+use crate::limits::{BATCH_COUNT, MISSING_MAX, RECONCILE_EVERY, REQUEST_WAIT, WANTS_PER_PEER};
+use crate::schedule::Timer;
+use crate::sync::{self, Ask, Custody, DaySets, Entry, Numbers, Say};
+use crate::time::Mono;
+
+use super::hear::{Lane, Way};
+use super::{Station, Turn};
+
+/// What we asked, to know what an answer is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Question {
+    /// Take this letter of ours; the peer is its addressee, or is to carry it.
+    Push(MsgId),
+    /// Take this pair-lane envelope.
+    PairPush(EnvelopeId),
+    /// What do you hold of mine?
+    Heads,
+    /// Do we hold the same?
+    Summary,
+    /// Give me these numbers.
+    Want(Vec<(FeedId, Run)>),
+    /// Give me these carried envelopes.
+    WantCarried(Vec<EnvelopeId>),
+    /// Give me documents.
+    Documents,
+}
+
+#[derive(Debug)]
+struct Asked {
+    peer: StationId,
+    question: Question,
+    until: Mono,
+}
+
+/// What one peer says it holds and we do not.
+#[derive(Debug, Default)]
+struct Claims {
+    feeds: BTreeMap<FeedId, Vec<Run>>,
+    carried: BTreeSet<EnvelopeId>,
+}
+
+/// Everything about peers.
+#[derive(Debug, Default)]
+pub(super) struct Meet {
+    pub(super) linked: BTreeSet<StationId>,
+    /// Since when each linked peer has been.
+    pub(super) since: BTreeMap<StationId, Mono>,
+    questions: BTreeMap<RequestId, Asked>,
+    claims: BTreeMap<StationId, Claims>,
+    flying: BTreeSet<(FeedId, u64)>,
+    next: u64,
+}
+
+impl Meet {
+    pub(super) fn want_carried(&mut self, peer: StationId, id: EnvelopeId) {
+        let claims = self.claims.entry(peer).or_default();
+        if claims.carried.len() < MISSING_MAX as usize {
+            claims.carried.insert(id);
+        }
+    }
+
+    fn wants_under_way(&self, peer: StationId) -> usize {
+        let is_want = |asked: &&Asked| {
+            asked.peer == peer
+                && matches!(asked.question, Question::Want(_) | Question::WantCarried(_))
+        };
+        self.questions.values().filter(is_want).count()
+    }
+}
+
+impl Station {
+    /// Asks a linked peer.
+    pub(super) fn ask(&mut self, turn: &mut Turn, peer: StationId, ask: &Ask, question: Question) {
+        let id = self.question(turn, peer, question);
+        turn.speak(Speak::Request { peer, id, bytes: ask.encode() });
+    }
+
+    /// Books a question that the caller speaks.
+    pub(super) fn question(&mut self, turn: &Turn, peer: StationId, q: Question) -> RequestId {
+        self.meet.next += 1;
+        let id = RequestId(self.meet.next);
+        let until = turn.now.mono.plus(REQUEST_WAIT);
+        self.meet.questions.insert(id, Asked { peer, question: q, until });
+        self.schedule.at(until.plus(1), Timer::Questions);
+        id
+    }
+
+    pub(super) fn meet(&mut self, turn: &mut Turn, peer: StationId) {
+        if !self.meet.linked.insert(peer) {
+            return;
+        }
+        self.meet.since.insert(peer, turn.now.mono);
+        self.ask_documents(turn, peer);
+        if self.state(&peer).is_none() || !self.carries() {
+            return;
+        }
+        self.ask_heads(turn, peer);
+        self.ask_summary(turn, peer);
+        self.push_pairs_to(turn, peer);
+        self.push_letters_to(turn, peer);
+    }
+
+    pub(super) fn part_from(&mut self, turn: &mut Turn, peer: StationId) {
+        self.meet.linked.remove(&peer);
+        self.meet.since.remove(&peer);
+        self.meet.claims.remove(&peer);
+        let gone: Vec<RequestId> = self
+            .meet
+            .questions
+            .iter()
+            .filter(|(_, asked)| asked.peer == peer)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in gone {
+            self.answered(turn, peer, id, None);
+        }
+        self.look_for_voice(turn);
+    }
+
+    pub(super) fn ask_documents(&mut self, turn: &mut Turn, peer: StationId) {
+        let asked = |a: &Asked| a.peer == peer && a.question == Question::Documents;
+        if self.meet.questions.values().any(asked) || !self.meet.linked.contains(&peer) {
+            return;
+        }
+        let digests = self.directory.documents().into_keys().collect();
+        self.ask(turn, peer, &Ask::Documents(digests), Question::Documents);
+    }
+
+    fn ask_summary(&mut self, turn: &mut Turn, peer: StationId) {
+        let (entries, carried, _) = self.summary_for(turn, peer);
+        let digest = sync::summary_digest(&entries, &carried);
+        self.ask(turn, peer, &Ask::Summary(digest), Question::Summary);
+    }
+
+    /// From time to time, with a random linked peer: what no event told us is found here.
+    pub(super) fn reconcile(&mut self, turn: &mut Turn) {
+        let pause = RECONCILE_EVERY + turn.entropy.below(RECONCILE_EVERY / 4);
+        self.schedule.at(turn.now.mono.plus(pause), Timer::Reconcile);
+        let peers: Vec<StationId> =
+            self.meet.linked.iter().copied().filter(|p| self.state(p).is_some()).collect();
+        if peers.is_empty() || !self.carries() {
+            return;
+        }
+        let drawn = turn.entropy.below(peers.len() as u64) as usize;
+        if let Some(peer) = peers.get(drawn) {
+            self.ask_heads(turn, *peer);
+            self.ask_summary(turn, *peer);
+        }
+    }
+
+    /// The feeds that both a peer and we may see, and what is carried for others.
+    fn summary_for(&mut self, turn: &Turn, peer: StationId) -> (Vec<Entry>, DaySets, bool) {
+        let visible = |feed: &FeedId| self.shares(peer, feed);
+        let (entries, more) = sync::entries(&self.feeds, visible);
+        (entries, self.pairs.day_sets(turn.now.wall), more)
+    }
+
+    /// Whether a feed that we hold is one that this peer may have.
+    fn shares(&self, peer: StationId, feed: &FeedId) -> bool {
+        match self.directory.lane_members(&feed.lane) {
+            Some(members) => members.contains(&peer) && members.contains(&self.me),
+            None => self.pairs.end_of(&feed.lane) == Some(peer),
+        }
+    }
+
+    /// A peer asks something.
+    pub(super) fn asked(&mut self, turn: &mut Turn, peer: StationId, token: Token, ask: &Bytes) {
+        let may = self.state(&peer).is_some() && self.carries();
+        let say = match Ask::decode(ask) {
+            Ok(Ask::Documents(have)) => self.give_documents(peer, &have),
+            Ok(_) if !may => Say::Refused,
+            Ok(Ask::Push(bytes)) => Say::Taken(self.pushed(turn, peer, bytes)),
+            Ok(Ask::Heads(author)) if author == peer => {
+                let entries = self.own_heads_of(author);
+                Say::Entries { entries, carried: DaySets::new(), more: false }
+            }
+            Ok(Ask::Summary(theirs)) => {
+                let (entries, carried, more) = self.summary_for(turn, peer);
+                match sync::summary_digest(&entries, &carried) == theirs {
+                    true => Say::Same,
+                    false => Say::Entries { entries, carried, more },
+                }
+            }
+            Ok(Ask::Want(numbers, envelopes)) => {
+                let numbers = numbers.into_iter().filter(|n| self.shares(peer, &n.feed)).collect();
+                let carried = |id: &EnvelopeId| self.pairs.holds(id);
+                let envelopes = envelopes.into_iter().filter(carried).collect();
+                return turn.speak(Speak::Serve { token, numbers, envelopes });
+            }
+            Ok(Ask::Heads(_)) | Err(_) => Say::Refused,
+        };
+        turn.speak(Speak::Answer { token, bytes: say.encode() });
+    }
+
+    fn give_documents(&self, peer: StationId, have: &[crate::id::Digest]) -> Say {
+        if self.directory.member(&peer).is_none() {
+            return Say::Refused;
+        }
+        let have: BTreeSet<_> = have.iter().collect();
+        let mut room = crate::limits::BATCH_BYTES;
+        let mut documents = Vec::new();
+        for (digest, bytes) in self.directory.documents_for(&peer) {
+            if have.contains(&digest) || bytes.len() > room {
+                continue;
+            }
+            room -= bytes.len();
+            documents.push(bytes);
+        }
+        Say::Documents(documents)
+    }
+
+    /// A peer answered, or did not.
+    pub(super) fn answered(
+        &mut self,
+        turn: &mut Turn,
+        peer: StationId,
+        id: RequestId,
+        answer: Option<Bytes>,
+    ) {
+        let Some(asked) = self.meet.questions.remove(&id).filter(|a| a.peer == peer) else {
+            return;
+        };
+        let say = answer.and_then(|bytes| Say::decode(&bytes).ok());
+        match (asked.question, say) {
+            (Question::Push(msg), Some(Say::Taken(custody))) => {
+                self.push_taken(turn, msg, peer, custody);
+            }
+            (Question::PairPush(id), Some(Say::Taken(Custody::Stored))) => {
+                self.pairs.confirmed(&id);
+            }
+            (Question::Heads, Some(Say::Entries { entries, .. })) => {
+                self.hear_own_heads(turn, peer, &entries);
+            }
+            (Question::Summary, Some(Say::Entries { entries, carried, .. })) => {
+                self.hear_summary(turn, peer, &entries, &carried);
+            }
+            (Question::Documents, Some(Say::Documents(documents))) => {
+                self.take_documents(turn, &documents);
+            }
+            (Question::Want(runs), say) => self.wanted(turn, peer, &runs, say),
+            (Question::WantCarried(ids), say) => self.wanted_carried(turn, peer, &ids, say),
+            _ => {}
+        }
+    }
+
+    pub(super) fn give_up_questions(&mut self, turn: &mut Turn) {
+        let late: Vec<(RequestId, StationId)> = self
+            .meet
+            .questions
+            .iter()
+            .filter(|(_, asked)| asked.until < turn.now.mono)
+            .map(|(id, asked)| (*id, asked.peer))
+            .collect();
+        for (id, peer) in late {
+            self.answered(turn, peer, id, None);
+        }
+    }
+
+    /// What a peer holds, against what we hold.
+    fn hear_summary(&mut self, turn: &mut Turn, peer: StationId, all: &[Entry], days: &DaySets) {
+        self.meet.claims.remove(&peer);
+        for entry in all {
+            if matches!(self.lane_of(&entry.feed), Lane::Group | Lane::Pair(_)) {
+                for (from, to) in entry.runs() {
+                    self.claim(peer, Numbers { feed: entry.feed, from, to });
+                }
+                self.compare_heads(turn, entry);
+            }
+        }
+        for id in days.values().flatten() {
+            self.pairs.note_spread(id);
+            if !self.pairs.holds(id) {
+                self.meet.want_carried(peer, *id);
+            }
+        }
+        self.pull(turn, peer);
+    }
+
+    /// Equal marks with different heads: somewhere below, the author signed two headers.
+    fn compare_heads(&self, turn: &mut Turn, entry: &Entry) {
+        let differs = self.feeds.get(&entry.feed).is_some_and(|held| {
+            held.mark() == entry.mark && held.head().is_some() && held.head() != entry.head
+        });
+        if differs && entry.head.is_some() {
+            turn.speak(Speak::Tell(Notice::Forked(entry.feed.author)));
+        }
+    }
+
+    /// A peer holds these numbers.
+    pub(super) fn claim(&mut self, peer: StationId, numbers: Numbers) {
+        let held = self.feeds.get(&numbers.feed);
+        if held.is_some_and(|feed| numbers.to <= feed.mark()) || self.ignores_gaps() {
+            return;
+        }
+        let runs = self.meet.claims.entry(peer).or_default().feeds.entry(numbers.feed).or_default();
+        if runs.len() <= crate::limits::RANGES_MAX {
+            runs.push((numbers.from, numbers.to));
+        }
+    }
+
+    /// Asks a peer for what it claims and we lack, a few requests at a time.
+    pub(super) fn pull(&mut self, turn: &mut Turn, peer: StationId) {
+        if !self.meet.linked.contains(&peer) {
+            return;
+        }
+        while self.meet.wants_under_way(peer) < WANTS_PER_PEER {
+            let runs = self.next_runs(peer);
+            if runs.is_empty() {
+                break;
+            }
+            for (feed, (from, to)) in &runs {
+                self.meet.flying.extend((*from..=*to).map(|n| (*feed, n)));
+            }
+            let number =
+                |(feed, (from, to)): &(FeedId, Run)| Numbers { feed: *feed, from: *from, to: *to };
+            let ask = Ask::Want(runs.iter().map(number).collect(), Vec::new());
+            self.ask(turn, peer, &ask, Question::Want(runs));
+        }
+        self.pull_carried(turn, peer);
+    }
+
+    fn pull_carried(&mut self, turn: &mut Turn, peer: StationId) {
+        if self.meet.wants_under_way(peer) >= WANTS_PER_PEER {
+            return;
+        }
+        let Some(claims) = self.meet.claims.get_mut(&peer) else { return };
+        let ids: Vec<EnvelopeId> = claims.carried.iter().copied().take(BATCH_COUNT).collect();
+        claims.carried.retain(|id| !ids.contains(id));
+        if !ids.is_empty() {
+            let ask = Ask::Want(Vec::new(), ids.clone());
+            self.ask(turn, peer, &ask, Question::WantCarried(ids));
+        }
+    }
+
+    /// The next missing runs that this peer claims and nobody is asked for, one request's worth.
+    fn next_runs(&self, peer: StationId) -> Vec<(FeedId, Run)> {
+        let mut room = BATCH_COUNT as u64;
+        let mut out = Vec::new();
+        let Some(claims) = self.meet.claims.get(&peer) else { return out };
+        let nothing = crate::feeds::Feed::default();
+        for (feed, runs) in &claims.feeds {
+            let held = self.feeds.get(feed).unwrap_or(&nothing);
+            for n in held.missing(runs).into_iter().flat_map(|(from, to)| from..=to) {
+                if room == 0 {
+                    return out;
+                }
+                if self.meet.flying.contains(&(*feed, n)) {
+                    continue;
+                }
+                room -= 1;
+                match out.last_mut() {
+                    Some((last, (_, to))) if last == feed && *to + 1 == n => *to = n,
+                    _ => out.push((*feed, (n, n))),
+                }
+            }
+        }
+        out
+    }
+
+    fn wanted(
+        &mut self,
+        turn: &mut Turn,
+        peer: StationId,
+        runs: &[(FeedId, Run)],
+        say: Option<Say>,
+    ) {
+        for (feed, (from, to)) in runs {
+            for n in *from..=*to {
+                self.meet.flying.remove(&(*feed, n));
+            }
+        }
+        let came = self.take_envelopes(turn, peer, say);
+        if came == 0
+            && let Some(claims) = self.meet.claims.get_mut(&peer)
+        {
+            for (feed, _) in runs {
+                claims.feeds.remove(feed);
+            }
+        }
+        self.pull(turn, peer);
+    }
+
+    fn wanted_carried(
+        &mut self,
+        turn: &mut Turn,
+        peer: StationId,
+        ids: &[EnvelopeId],
+        say: Option<Say>,
+    ) {
+        let came = self.take_envelopes(turn, peer, say);
+        if came > 0 {
+            for id in ids.iter().filter(|id| !self.pairs.holds(id)) {
+                self.meet.want_carried(peer, *id);
+            }
+        }
+        self.pull(turn, peer);
+    }
+
+    fn take_envelopes(&mut self, turn: &mut Turn, peer: StationId, say: Option<Say>) -> usize {
+        let Some(Say::Envelopes(envelopes, _)) = say else { return 0 };
+        let mut came = 0;
+        for bytes in envelopes {
+            let taken = self.take_in(turn, peer, bytes, Way::Stream);
+            came += usize::from(taken == super::hear::Taken::Held);
+        }
+        came
+    }
+
+    fn take_documents(&mut self, turn: &mut Turn, documents: &[Bytes]) {
+        let (new, refused) = self.directory.admit_all(documents.iter().map(|bytes| &bytes[..]));
+        for (_, error) in refused {
+            turn.speak(Speak::Tell(Notice::Document(error.to_string())));
+        }
+        for admitted in &new {
+            let Some(bytes) = self.directory.document(&admitted.digest).cloned() else { continue };
+            let salt = turn.entropy.bytes();
+            turn.effects.appends.push(Record { kind: RecordKind::Document, salt, bytes });
+        }
+        if !new.is_empty() {
+            self.refresh_secrets();
+            turn.speak(Speak::Membership);
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Letters and receipts, opened (invariants I1, I2, I7).
+//!
+//! What is opened is noted before anything is said about it: the note stands in the same batch as
+//! the envelope, and a crash between the two is mended at the next start, when an envelope to us
+//! without a note is opened again.
+
+use crate::envelope::Envelope;
+use crate::event::{Notice, Speak};
+use crate::id::{MsgId, StationId};
+use crate::inbox::Received;
+use crate::letter::Letter;
+use crate::limits::FUTURE_FLAG;
+use crate::outbox::{Path, Rise};
+use crate::receipt::{Entry, Receipt};
+use crate::seal::{self, Opened};
+use crate::terms::{Level, Relation};
+use crate::time::Timestamp;
+use crate::wire::{self, Opening, own::What};
+
+use super::{Station, Turn};
+
+impl Station {
+    /// Opens one envelope that is addressed to us.
+    pub(super) fn open(&mut self, turn: &mut Turn, envelope: &Envelope) {
+        let opened = self.try_open(envelope);
+        let read = opened.and_then(|opened| {
+            let letter = Letter::from_parts(&opened.parts).ok()?;
+            self.may_say(envelope.header().author, &opened, &letter).then_some((opened, letter))
+        });
+        let Some((opened, letter)) = read else {
+            self.note_opened(turn, envelope, wire::OwnOpened::default(), Opening::Refused);
+            turn.speak(Speak::Tell(Notice::Refused(envelope.id())));
+            return;
+        };
+        match Receipt::read(&letter) {
+            Ok(receipt) => self.take_receipt(turn, envelope, &receipt),
+            Err(_) => self.take_letter(turn, envelope, &opened, &letter),
+        }
+    }
+
+    fn try_open(&self, envelope: &Envelope) -> Option<Opened> {
+        let header = envelope.header();
+        let member = self.state(&header.author)?;
+        let epoch = member.epochs.get(&header.epoch)?;
+        let secret = self.secrets.get(&header.author)?;
+        seal::open(envelope, &self.keys.epoch, epoch, secret).ok()?
+    }
+
+    /// Whether this author's key reaches what the letter says: the status it was sealed with, the
+    /// type, and the party in whose name it speaks.
+    fn may_say(&self, author: StationId, opened: &Opened, letter: &Letter) -> bool {
+        let Some(member) = self.state(&author) else { return false };
+        letter.has_status(opened.status)
+            && member.scopes.allows_status(opened.status.code())
+            && member.scopes.allows_type(letter.header.type_name())
+            && letter.header.originator().as_ref() == Some(&member.name)
+    }
+
+    fn take_letter(
+        &mut self,
+        turn: &mut Turn,
+        envelope: &Envelope,
+        opened: &Opened,
+        letter: &Letter,
+    ) {
+        let Some(received) = self.as_received(turn.now.wall, envelope, opened, letter) else {
+            return;
+        };
+        let (msg, author) = (received.msg, received.author);
+        if self.inbox.holds(&received.party, &msg) {
+            let own = wire::OwnOpened { msg_id: super::copy(&msg.0), ..Default::default() };
+            self.note_opened(turn, envelope, own, Opening::Repeated);
+            self.inbox.note_copy(&received.party, &msg, envelope.id());
+            self.say_again(turn, envelope);
+            return;
+        }
+        let own = wire::OwnOpened {
+            msg_id: super::copy(&msg.0),
+            file_key: super::copy(opened.key.as_bytes()),
+            status: u32::from(received.status.code()),
+            content_root: super::copy(&received.content_root.0),
+            r#type: received.type_name.clone(),
+            precedence: u32::from(received.precedence.code()),
+            received_at: received.received_at.0,
+            info: received.info,
+            newer: received.newer,
+            ahead: received.ahead,
+            made_at: received.made_at.0,
+            expires_at: received.expires_at.map_or(0, |at| at.0),
+            ..Default::default()
+        };
+        self.note_opened(turn, envelope, own, Opening::Letter);
+        self.inbox.enter(received);
+        self.answered_by_reference(turn, author, letter);
+        self.owe_machine_levels(turn, msg, author);
+        turn.speak(Speak::Tell(Notice::Letter(msg)));
+    }
+
+    fn as_received(
+        &self,
+        wall: Timestamp,
+        envelope: &Envelope,
+        opened: &Opened,
+        letter: &Letter,
+    ) -> Option<Received> {
+        let header = envelope.header();
+        let member = self.directory.member(&header.author)?;
+        let mine = self.directory.member(&self.me)?.name.party().clone();
+        Some(Received {
+            msg: letter.id(),
+            author: header.author,
+            party: member.name.party().clone(),
+            envelope: envelope.id(),
+            content_root: header.root,
+            type_name: letter.header.type_name().to_owned(),
+            precedence: letter.header.precedence(),
+            status: opened.status,
+            made_at: header.made_at,
+            received_at: wall,
+            expires_at: letter.header.expires_at(),
+            info: !letter.header.to().contains(&mine),
+            newer: letter.newer,
+            ahead: header.made_at.since(wall) > FUTURE_FLAG,
+            forked: self.feeds.get(&envelope.feed()).is_some_and(crate::feeds::Feed::broken),
+            level: None,
+            outcome: None,
+            entry: bytes::Bytes::new(),
+            number: 0,
+        })
+    }
+
+    fn note_opened(
+        &mut self,
+        turn: &mut Turn,
+        envelope: &Envelope,
+        mut own: wire::OwnOpened,
+        opening: Opening,
+    ) {
+        own.envelope = super::copy(&envelope.id().0);
+        own.author = super::copy(&envelope.header().author.0);
+        own.opening = opening as i32;
+        let msg = MsgId::from_slice(&own.msg_id);
+        self.voice.newest = self.voice.newest.max(turn.now.wall);
+        self.note(turn, msg, What::Opened(own));
+    }
+
+    /// What an addressee says of our letters.
+    fn take_receipt(&mut self, turn: &mut Turn, envelope: &Envelope, receipt: &Receipt) {
+        let author = envelope.header().author;
+        self.note_opened(turn, envelope, wire::OwnOpened::default(), Opening::Receipt);
+        for entry in &receipt.entries {
+            let Some((msg, rise)) = self.rise_of(entry) else { continue };
+            self.settle_level(turn, msg, author, rise);
+        }
+    }
+
+    /// The level that an entry states, if it names exactly what we sent.
+    fn rise_of(&self, entry: &Entry) -> Option<(MsgId, Rise)> {
+        let letter = self.outbox.get(&entry.of)?;
+        let names_ours =
+            letter.envelope == Some(entry.digest) && letter.content_root == entry.content_root;
+        let Entry { level, outcome, at, .. } = *entry;
+        names_ours.then_some((entry.of, Rise { level, outcome, at, path: Some(Path::Gossip) }))
+    }
+
+    /// A letter that replies to one of ours answers it.
+    fn answered_by_reference(&mut self, turn: &mut Turn, author: StationId, letter: &Letter) {
+        let replies: Vec<MsgId> = letter
+            .header
+            .refs()
+            .into_iter()
+            .filter(|(_, relation)| *relation == Some(Relation::Replies))
+            .map(|(msg, _)| msg)
+            .collect();
+        for msg in replies {
+            let at = turn.now.wall;
+            let rise = Rise { level: Level::L6, outcome: None, at, path: Some(Path::Gossip) };
+            self.settle_level(turn, msg, author, rise);
+        }
+    }
+
+    /// Books and tells a level, where it rises.
+    pub(super) fn settle_level(&mut self, turn: &mut Turn, msg: MsgId, by: StationId, rise: Rise) {
+        if !self.outbox.rises(&msg, &by, &rise) {
+            return;
+        }
+        self.outbox.settle(&msg, &by, &rise);
+        let own = wire::OwnSettled {
+            msg_id: super::copy(&msg.0),
+            station: super::copy(&by.0),
+            level: u32::from(rise.level.code()),
+            outcome: rise.outcome.map_or(0, |outcome| u32::from(outcome.code())),
+            at: rise.at.0,
+            path: rise.path.map(|path| path.to_string()).unwrap_or_default(),
+        };
+        self.note(turn, Some(msg), What::Settled(own));
+        turn.speak(Speak::Tell(Notice::Settled { msg, station: by, level: rise.level }));
+    }
+}

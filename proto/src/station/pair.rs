@@ -1,0 +1,311 @@
+//! Pair lanes: receipts on their way, and what is carried for others (`protocol.md` 4 and 6).
+//!
+//! A receipt goes straight to the author when it is linked; else after one dial at a random moment;
+//! and if nobody confirmed it in time, the same bytes go into gossip, where any member carries them
+//! for 72 hours and only the addressee recognises its tag. What was lost on the way even so is said
+//! again when the author repeats the letter.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use crate::envelope::Envelope;
+use crate::event::{Speak, Topic};
+use crate::id::{EnvelopeId, LaneId, MsgId, StationId};
+use crate::letter::Origin;
+use crate::limits::{CARRIED_MAX, CARRY_PAIR, FUTURE_FLAG, PUSH_CONFIRM, RECEIPT_ENTRIES_MAX};
+use crate::part::Part;
+use crate::receipt::{Entry, Receipt};
+use crate::schedule::Timer;
+use crate::seal::{self, Recipient};
+use crate::sync::{Ask, DaySets};
+use crate::terms::{Level, Status};
+use crate::time::{DAY, Mono, SECOND, Timestamp};
+use crate::wire::{self, own::What};
+
+use super::hear::Way;
+use super::meet::Question;
+use super::{Speaks, Station, Turn};
+
+/// A letter's copies arrive by several ways at once; a receipt is said again only after this.
+const SAY_AGAIN: u64 = 5 * SECOND;
+/// L2 is told together for all letters of this time.
+const L2_DELAY: u64 = SECOND / 2;
+
+/// One level that an author is to be told.
+#[derive(Clone, Debug)]
+pub(super) struct Due {
+    pub(super) author: StationId,
+    pub(super) status: Status,
+    pub(super) msg: MsgId,
+    pub(super) entry: Entry,
+}
+
+/// Pair-lane envelopes of ours that nobody confirmed yet.
+#[derive(Debug)]
+struct Pending {
+    peer: StationId,
+    envelope: Envelope,
+}
+
+/// Everything about pair lanes.
+#[derive(Debug, Default)]
+pub(super) struct Pairs {
+    /// The other end of each pair lane that is ours.
+    ends: BTreeMap<LaneId, StationId>,
+    /// By day of `made_at`: what is, or was, in gossip.
+    spread: BTreeMap<u64, BTreeSet<EnvelopeId>>,
+    /// Ours, known by id, in case a peer names them among what it carries.
+    ours: BTreeMap<EnvelopeId, Timestamp>,
+    pending: BTreeMap<EnvelopeId, Pending>,
+    due: Vec<Due>,
+    later: Vec<Due>,
+    said: BTreeMap<(StationId, MsgId), Mono>,
+}
+
+impl Pairs {
+    pub(super) fn end_of(&self, lane: &LaneId) -> Option<StationId> {
+        self.ends.get(lane).copied()
+    }
+
+    pub(super) fn learn(&mut self, lane: LaneId, other: StationId) {
+        self.ends.insert(lane, other);
+    }
+
+    /// Whether this envelope is among those that are carried.
+    pub(super) fn carries(&self, made_at: Timestamp, id: &EnvelopeId) -> bool {
+        self.spread.get(&day(made_at)).is_some_and(|set| set.contains(id))
+    }
+
+    /// Whether this envelope is held, as carried or as ours.
+    pub(super) fn holds(&self, id: &EnvelopeId) -> bool {
+        self.ours.contains_key(id) || self.spread.values().any(|set| set.contains(id))
+    }
+
+    /// Takes an envelope into custody; not one that is too old, too far ahead, or one too many.
+    pub(super) fn take(&mut self, wall: Timestamp, made_at: Timestamp, id: EnvelopeId) -> bool {
+        self.forget(wall);
+        let in_time = wall.since(made_at) < CARRY_PAIR && made_at.since(wall) < FUTURE_FLAG;
+        let room = self.spread.values().map(BTreeSet::len).sum::<usize>() < CARRIED_MAX;
+        if in_time && room {
+            self.spread.entry(day(made_at)).or_default().insert(id);
+        }
+        in_time && room
+    }
+
+    /// Ours, by id. It joins the day's set when it is seen in gossip.
+    pub(super) fn seen_on_gossip(&mut self, envelope: &Envelope, way: Way) {
+        let made_at = envelope.header().made_at;
+        self.ours.insert(envelope.id(), made_at);
+        while self.ours.len() > CARRIED_MAX {
+            self.ours.pop_first();
+        }
+        if way == Way::Gossip {
+            self.spread.entry(day(made_at)).or_default().insert(envelope.id());
+        }
+    }
+
+    /// A peer carries this one of ours: the sets are to agree.
+    pub(super) fn note_spread(&mut self, id: &EnvelopeId) {
+        if let Some(made_at) = self.ours.get(id) {
+            self.spread.entry(day(*made_at)).or_default().insert(*id);
+        }
+    }
+
+    /// The sets as peers compare them.
+    pub(super) fn day_sets(&mut self, wall: Timestamp) -> DaySets {
+        self.forget(wall);
+        self.spread.iter().map(|(day, set)| (*day, set.iter().copied().collect())).collect()
+    }
+
+    fn forget(&mut self, wall: Timestamp) {
+        let oldest = day(Timestamp(wall.0.saturating_sub(CARRY_PAIR)));
+        self.spread.retain(|day, set| *day >= oldest && !set.is_empty());
+        self.ours.retain(|_, made_at| day(*made_at) >= oldest);
+    }
+
+    pub(super) fn owe(&mut self, due: Due) {
+        self.due.push(due);
+    }
+
+    /// L2 entries have waited long enough.
+    pub(super) fn ripen(&mut self) {
+        self.due.append(&mut self.later);
+    }
+
+    /// The addressee confirmed: nothing more to do for this one.
+    pub(super) fn confirmed(&mut self, id: &EnvelopeId) {
+        self.pending.remove(id);
+    }
+
+    fn waiting_for(&self, peer: StationId) -> Vec<(EnvelopeId, Bytes)> {
+        self.pending
+            .iter()
+            .filter(|(_, pending)| pending.peer == peer)
+            .map(|(id, pending)| (*id, pending.envelope.bytes().clone()))
+            .collect()
+    }
+}
+
+fn day(at: Timestamp) -> u64 {
+    at.0 / DAY
+}
+
+impl Station {
+    /// L1 now, and L2 a moment later, together with others of the same moment.
+    pub(super) fn owe_machine_levels(&mut self, turn: &mut Turn, msg: MsgId, author: StationId) {
+        let Some(letter) = self.inbox.get(&msg).cloned() else { return };
+        let at = turn.now.wall;
+        let doubt = !self.voice.trusted;
+        let entry = |level, at| Entry {
+            clock_in_doubt: doubt,
+            ..Entry::by_station(letter.msg, letter.envelope, letter.content_root, level, at)
+        };
+        let status = letter.status;
+        self.pairs.owe(Due { author, status, msg, entry: entry(Level::L1, at) });
+        if self.pairs.later.is_empty() {
+            self.schedule.at(turn.now.mono.plus(L2_DELAY), Timer::Receipts);
+        }
+        let entry = entry(Level::L2, at.plus(1));
+        self.pairs.later.push(Due { author, status, msg, entry });
+    }
+
+    /// Says everything that is due, one letter to each author and status.
+    pub(super) fn say_receipts(&mut self, turn: &mut Turn) {
+        if self.voice.speaks != Speaks::Yes || self.pairs.due.is_empty() {
+            return;
+        }
+        let mut by_author: BTreeMap<(StationId, Status), Vec<Due>> = BTreeMap::new();
+        for due in std::mem::take(&mut self.pairs.due) {
+            by_author.entry((due.author, due.status)).or_default().push(due);
+        }
+        for ((author, status), dues) in by_author {
+            for chunk in dues.chunks(RECEIPT_ENTRIES_MAX) {
+                self.say_receipt(turn, author, status, chunk);
+            }
+        }
+    }
+
+    fn say_receipt(&mut self, turn: &mut Turn, author: StationId, status: Status, dues: &[Due]) {
+        let entries: Vec<Entry> = dues.iter().map(|due| due.entry.clone()).collect();
+        let Some(me) = self.directory.member(&self.me) else { return };
+        let Some(to) = self.directory.member(&author) else { return };
+        let origin =
+            Origin { id: MsgId(turn.entropy.bytes()), station: me.name.clone(), at: turn.now.wall };
+        let letter = Receipt::new(entries).letter(&origin, to.name.party(), status);
+        let parts = letter.parts(&mut turn.entropy);
+        if !self.say_pair(turn, author, &parts, status) {
+            return;
+        }
+        for due in dues {
+            self.note_receipted(turn, due);
+        }
+    }
+
+    fn note_receipted(&mut self, turn: &mut Turn, due: &Due) {
+        let own = wire::OwnReceipted {
+            msg_id: super::copy(&due.msg.0),
+            author: super::copy(&due.author.0),
+            level: u32::from(due.entry.level.code()),
+            entry: due.entry.to_bytes(),
+        };
+        self.pairs.said.insert((due.author, due.msg), turn.now.mono);
+        self.apply_receipted(due.author, due.msg, &due.entry);
+        self.note(turn, Some(due.msg), What::Receipted(own));
+    }
+
+    /// Enters what was told; also when restoring.
+    pub(super) fn apply_receipted(&mut self, author: StationId, msg: MsgId, entry: &Entry) {
+        let Some(party) = self.directory.member(&author).map(|m| m.name.party().clone()) else {
+            return;
+        };
+        let (level, outcome) = (entry.level, entry.outcome);
+        if let Some(letter) = self.inbox.get_mut(&party, &msg)
+            && letter.rises(level, outcome)
+        {
+            letter.level = Some(level);
+            letter.outcome = outcome.or(letter.outcome);
+            letter.entry = entry.to_bytes();
+        }
+    }
+
+    /// A copy of a letter came: its author may have missed our receipt.
+    pub(super) fn say_again(&mut self, turn: &mut Turn, envelope: &Envelope) {
+        let Some(letter) = self.inbox.by_envelope(&envelope.id()) else { return };
+        let (author, msg, status) = (letter.author, letter.msg, letter.status);
+        let fresh = |at: &Mono| turn.now.mono.since(*at) < SAY_AGAIN;
+        if letter.entry.is_empty() || self.pairs.said.get(&(author, msg)).is_some_and(fresh) {
+            return;
+        }
+        let Some(entry) = Entry::from_bytes(&letter.entry) else { return };
+        self.pairs.said.insert((author, msg), turn.now.mono);
+        self.pairs.owe(Due { author, status, msg, entry });
+    }
+
+    /// Seals parts to one station on the lane of the pair, and sends it on its way.
+    fn say_pair(&mut self, turn: &mut Turn, peer: StationId, parts: &[Part], s: Status) -> bool {
+        let Some(incarnation) = self.voice.incarnation else { return false };
+        let Some(secret) = self.secrets.get(&peer) else { return false };
+        let Some(member) = self.directory.member(&peer) else { return false };
+        let lane = secret.pair_lane(&incarnation);
+        self.pairs.learn(lane, peer);
+        let frame = self.frame(turn, lane);
+        let to = [Recipient { epoch: &member.epoch, pair: secret }];
+        let (epoch, sign) = (&self.keys.epoch, &self.keys.sign);
+        let sealed = seal::seal(&frame, s, parts, epoch, &to, sign, &mut turn.entropy);
+        let Ok((envelope, _)) = sealed else { return false };
+        self.keep_own(turn, &envelope);
+        self.pairs.seen_on_gossip(&envelope, Way::Stream);
+        self.send_pair(turn, peer, envelope);
+        true
+    }
+
+    fn send_pair(&mut self, turn: &mut Turn, peer: StationId, envelope: Envelope) {
+        let (id, bytes) = (envelope.id(), envelope.bytes().clone());
+        self.pairs.pending.insert(id, Pending { peer, envelope });
+        let mut wait = PUSH_CONFIRM;
+        if self.meet.linked.contains(&peer) {
+            self.push_pair(turn, peer, id, bytes);
+        } else {
+            let pause = turn.entropy.below(2 * SECOND);
+            self.schedule.at(turn.now.mono.plus(pause), Timer::PairDial(id));
+            wait += pause;
+        }
+        self.schedule.at(turn.now.mono.plus(wait), Timer::PairSpread(id));
+    }
+
+    fn push_pair(&mut self, turn: &mut Turn, peer: StationId, id: EnvelopeId, bytes: Bytes) {
+        let question = Question::PairPush(id);
+        self.ask(turn, peer, &Ask::Push(bytes), question);
+    }
+
+    pub(super) fn dial_for_pair(&mut self, turn: &mut Turn, id: EnvelopeId) {
+        if let Some(pending) = self.pairs.pending.get(&id) {
+            turn.speak(Speak::Dial { peer: pending.peer });
+        }
+    }
+
+    /// Nobody confirmed: into gossip, where any member carries it.
+    pub(super) fn spread_pair(&mut self, turn: &mut Turn, id: EnvelopeId) {
+        let Some(lane) = self.main_lane() else { return };
+        let Some(pending) = self.pairs.pending.remove(&id) else { return };
+        self.pairs.note_spread(&id);
+        let bytes = pending.envelope.for_gossip();
+        turn.speak(Speak::Publish { topic: Topic::Lane(lane), bytes });
+    }
+
+    /// What waits for a peer that is linked now.
+    pub(super) fn push_pairs_to(&mut self, turn: &mut Turn, peer: StationId) {
+        for (id, bytes) in self.pairs.waiting_for(peer) {
+            self.push_pair(turn, peer, id, bytes);
+        }
+    }
+
+    /// The outcome that an act states.
+    pub(super) fn owe_act(&mut self, turn: &mut Turn, msg: MsgId, entry: Entry) {
+        let Some(letter) = self.inbox.get(&msg) else { return };
+        let due = Due { author: letter.author, status: letter.status, msg, entry };
+        self.pairs.owe(due);
+        self.say_receipts(turn);
+    }
+}

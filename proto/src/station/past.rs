@@ -1,0 +1,218 @@
+//! Restore: a station is what its journal says (invariants I1, I2).
+//!
+//! Records are given in order. Nothing is verified again but what the journal itself verifies; own
+//! records open under the archive key. What a crash left half-done is taken up at the start: an
+//! envelope to us that was stored but not opened, a letter that was opened but not receipted, a
+//! draft that was taken but not sealed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use crate::draft::Draft;
+use crate::envelope::Envelope;
+use crate::id::{Digest, EnvelopeId, Incarnation, LaneId, MsgId, StationId};
+use crate::inbox::Received;
+use crate::journal::{Record, RecordKind};
+use crate::limits::RECONCILE_EVERY;
+use crate::outbox::{Outgoing, Owed, Path, Rise};
+use crate::own::{self, OwnError};
+use crate::receipt::Entry;
+use crate::schedule::{Timer, backoff};
+use crate::terms::{Level, Outcome, Precedence, Status};
+use crate::time::Timestamp;
+use crate::wire::{self, Opening, own::What};
+
+use super::hear::{Lane, Way};
+use super::{Station, Turn, id16};
+
+/// Why a journal cannot be taken up.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// An own record does not open.
+    #[error(transparent)]
+    Own(#[from] OwnError),
+    /// A record does not have the form that it should have.
+    #[error(
+        "a record of the journal has a form that this version does not know; it was written by a \
+         newer one, so start that one"
+    )]
+    Form,
+}
+
+impl Station {
+    /// Takes one record of the journal, in order, before [`Station::start`].
+    ///
+    /// # Errors
+    /// [`RestoreError`]; the station is of no use then.
+    pub fn restore(&mut self, record: &Record) -> Result<(), RestoreError> {
+        match record.kind {
+            RecordKind::Envelope => self.restore_envelope(&record.bytes),
+            RecordKind::Document => {
+                // It was believed when it was written; one that is not now says nothing new.
+                let _ = self.directory.admit(&record.bytes);
+                self.refresh_secrets();
+                Ok(())
+            }
+            RecordKind::Sent
+            | RecordKind::Opened
+            | RecordKind::Taken
+            | RecordKind::Event
+            | RecordKind::Incarnation => {
+                let what = own::open(&self.keys.archive, record)?;
+                self.restore_own(what)
+            }
+            RecordKind::Note | RecordKind::Unknown(_) => Ok(()),
+        }
+    }
+
+    fn restore_envelope(&mut self, bytes: &Bytes) -> Result<(), RestoreError> {
+        let envelope = Envelope::decode(bytes.clone()).map_err(|_| RestoreError::Form)?;
+        let header = *envelope.header();
+        match self.lane_of(&envelope.feed()) {
+            Lane::Closed => return Ok(()),
+            Lane::Foreign => {
+                self.pairs.take(header.made_at, header.made_at, envelope.id());
+                return Ok(());
+            }
+            Lane::Group => {}
+            Lane::Pair(_) => self.pairs.seen_on_gossip(&envelope, Way::Stream),
+        }
+        self.feeds.at(envelope.feed()).take(header.seq, envelope.id(), header.prev);
+        if header.author == self.me {
+            self.voice.newest = self.voice.newest.max(header.made_at);
+            self.voice.past.insert(header.incarnation);
+        } else if self.addressed(&envelope) {
+            self.unopened.push_back(envelope);
+        }
+        Ok(())
+    }
+
+    fn restore_own(&mut self, what: What) -> Result<(), RestoreError> {
+        match what {
+            What::Sent(own) => self.restore_sent(&own),
+            What::Opened(own) => self.restore_opened(own),
+            What::Settled(own) => {
+                let msg = id16(&own.msg_id, MsgId::from_slice)?;
+                let station = id16(&own.station, StationId::from_slice)?;
+                let level = Level::from_code(own.level).ok_or(RestoreError::Form)?;
+                let (outcome, path) = (Outcome::from_code(own.outcome), Path::parse(&own.path));
+                let rise = Rise { level, outcome, at: Timestamp(own.at), path };
+                self.outbox.settle(&msg, &station, &rise);
+                Ok(())
+            }
+            What::Receipted(own) => {
+                let msg = id16(&own.msg_id, MsgId::from_slice)?;
+                let author = id16(&own.author, StationId::from_slice)?;
+                if let Some(entry) = Entry::from_bytes(&own.entry) {
+                    self.apply_receipted(author, msg, &entry);
+                }
+                Ok(())
+            }
+            What::Taken(own) => self.restore_taken(&own),
+            What::Incarnation(own) => {
+                let incarnation = id16(&own.incarnation, Incarnation::from_slice)?;
+                self.voice.incarnation = Some(incarnation);
+                self.voice.past.insert(incarnation);
+                self.voice.newest = self.voice.newest.max(Timestamp(own.at));
+                Ok(())
+            }
+        }
+    }
+
+    fn restore_sent(&mut self, own: &wire::OwnSent) -> Result<(), RestoreError> {
+        let msg = id16(&own.msg_id, MsgId::from_slice)?;
+        let mut owed = BTreeMap::new();
+        for addressee in &own.addressees {
+            let station = id16(&addressee.station, StationId::from_slice)?;
+            owed.insert(station, Owed::new(addressee.info));
+        }
+        let letter = Outgoing {
+            envelope: Some(id16(&own.envelope, EnvelopeId::from_slice)?),
+            content_root: id16(&own.content_root, Digest::from_slice)?,
+            lane: id16(&own.lane, LaneId::from_slice)?,
+            type_name: own.r#type.clone(),
+            precedence: Precedence::from_code(own.precedence).ok_or(RestoreError::Form)?,
+            status: Status::from_code(own.status).ok_or(RestoreError::Form)?,
+            made_at: Timestamp(own.made_at),
+            expires_at: Timestamp(own.expires_at),
+            wants: Level::from_code(own.wants),
+            reply_by: (own.reply_by > 0).then_some(Timestamp(own.reply_by)),
+            owed,
+        };
+        self.waiting.remove(&msg);
+        self.outbox.enter(msg, letter);
+        Ok(())
+    }
+
+    fn restore_taken(&mut self, own: &wire::OwnTaken) -> Result<(), RestoreError> {
+        let msg = id16(&own.msg_id, MsgId::from_slice)?;
+        let draft = Draft::from_bytes(&own.draft).map_err(|_| RestoreError::Form)?;
+        let owed = self.addressees(&draft).unwrap_or_default();
+        self.wait(msg, draft, owed, Timestamp(own.at));
+        Ok(())
+    }
+
+    fn restore_opened(&mut self, own: wire::OwnOpened) -> Result<(), RestoreError> {
+        let envelope = id16(&own.envelope, EnvelopeId::from_slice)?;
+        let author = id16(&own.author, StationId::from_slice)?;
+        self.unopened.retain(|e| e.id() != envelope);
+        self.voice.newest = self.voice.newest.max(Timestamp(own.received_at));
+        let Some(party) = self.directory.member(&author).map(|m| m.name.party().clone()) else {
+            return Ok(());
+        };
+        if own.opening() == Opening::Repeated {
+            let msg = id16(&own.msg_id, MsgId::from_slice)?;
+            self.inbox.note_copy(&party, &msg, envelope);
+        }
+        if own.opening() != Opening::Letter {
+            return Ok(());
+        }
+        self.inbox.enter(Received {
+            msg: id16(&own.msg_id, MsgId::from_slice)?,
+            author,
+            party,
+            envelope,
+            content_root: id16(&own.content_root, Digest::from_slice)?,
+            precedence: Precedence::from_code(own.precedence).ok_or(RestoreError::Form)?,
+            status: Status::from_code(own.status).ok_or(RestoreError::Form)?,
+            type_name: own.r#type,
+            made_at: Timestamp(own.made_at),
+            received_at: Timestamp(own.received_at),
+            expires_at: (own.expires_at > 0).then_some(Timestamp(own.expires_at)),
+            info: own.info,
+            newer: own.newer,
+            ahead: own.ahead,
+            forked: false,
+            level: None,
+            outcome: None,
+            entry: Bytes::new(),
+            number: 0,
+        });
+        Ok(())
+    }
+
+    /// What the last run left half-done.
+    pub(super) fn take_up_business(&mut self, turn: &mut Turn) {
+        let unreceipted: BTreeSet<(MsgId, StationId)> = self
+            .inbox
+            .iter()
+            .filter(|letter| letter.level.is_none_or(|level| level < Level::L2))
+            .map(|letter| (letter.msg, letter.author))
+            .collect();
+        for (msg, author) in unreceipted {
+            self.owe_machine_levels(turn, msg, author);
+        }
+        let open: Vec<(MsgId, StationId)> = self
+            .outbox
+            .iter()
+            .flat_map(|(msg, letter)| letter.owed.keys().map(|station| (*msg, *station)))
+            .collect();
+        for (msg, station) in open {
+            let pause = backoff(1, |n| turn.entropy.below(n));
+            self.schedule.at(turn.now.mono.plus(pause), Timer::Retry(msg, station));
+        }
+        let pause = turn.entropy.below(RECONCILE_EVERY);
+        self.schedule.at(turn.now.mono.plus(pause), Timer::Reconcile);
+    }
+}

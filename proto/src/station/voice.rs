@@ -1,0 +1,313 @@
+//! May this station speak? Incarnations, own heads, clones, beacons, trust in the clock
+//! (`protocol.md` 4 and 8, invariant I6).
+//!
+//! A restarted station continues its incarnation only if every other station of the accord has
+//! answered and none holds more of its feeds than its journal does. Otherwise it takes a new
+//! incarnation, under which nothing can fork. Waiting for some answers and then continuing would
+//! not be enough: after a disk went back in time, the one that holds the lost number may be the
+//! one that cannot be reached.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::envelope::{Envelope, Kind};
+use crate::event::{Notice, Speak, Topic};
+use crate::id::{EnvelopeId, FeedId, Incarnation, StationId};
+use crate::limits::{BEACON_EVERY, BEACON_SILENCE, CLOCK_DOUBT, HEADS_GRACE, HEADS_WAIT};
+use crate::schedule::Timer;
+use crate::seal;
+use crate::sync::{self, Ask, Entry};
+use crate::time::{MINUTE, Mono, Timestamp};
+use crate::wire::{self, own::What};
+
+use super::{Station, Turn, meet::Question};
+
+/// Whether a station may make statements of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    /// It asks others for its own heads first; letters wait, stored.
+    Asking,
+    /// It may.
+    Yes,
+    /// Another node speaks with its keys: silent for good.
+    Clone,
+}
+
+/// Beacons kept to recognise our own.
+const OWN_BEACONS: usize = 32;
+/// Bytes of a beacon's body, always.
+const BEACON_LEN: usize = 128;
+
+/// What is known of a peer from its beacons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// When it was heard, by our monotonic clock.
+    pub heard: Mono,
+    /// Its wall clock.
+    pub wall: Timestamp,
+    /// Its wall clock minus ours, milliseconds.
+    pub offset: i64,
+}
+
+/// Everything about our own voice.
+#[derive(Debug)]
+pub(super) struct Voice {
+    pub(super) speaks: Speaks,
+    pub(super) incarnation: Option<Incarnation>,
+    /// Own incarnations that are known to be ours.
+    pub(super) past: BTreeSet<Incarnation>,
+    /// Wall time from which on nobody else may make anything in our name.
+    began: Timestamp,
+    started: Mono,
+    first_answer: Option<Mono>,
+    pub(super) answered: BTreeSet<StationId>,
+    /// Somebody holds more of our own feeds than we do.
+    pub(super) ahead: bool,
+    pub(super) beacons: BTreeMap<StationId, Heartbeat>,
+    own_beacons: Vec<EnvelopeId>,
+    /// The newest wall time in an own record.
+    pub(super) newest: Timestamp,
+    pub(super) trusted: bool,
+    hung_up: BTreeMap<StationId, Mono>,
+}
+
+impl Default for Voice {
+    fn default() -> Self {
+        Self {
+            speaks: Speaks::Asking,
+            incarnation: None,
+            past: BTreeSet::new(),
+            began: Timestamp::default(),
+            started: Mono::default(),
+            first_answer: None,
+            answered: BTreeSet::new(),
+            ahead: false,
+            beacons: BTreeMap::new(),
+            own_beacons: Vec::new(),
+            newest: Timestamp::default(),
+            trusted: true,
+            hung_up: BTreeMap::new(),
+        }
+    }
+}
+
+impl Station {
+    /// First steps after `restore`: ask, or speak at once where nothing can fork.
+    pub(super) fn find_voice(&mut self, turn: &mut Turn) {
+        self.voice.started = turn.now.mono;
+        self.voice.began = turn.now.wall;
+        self.schedule.at(turn.now.mono, Timer::Beacon);
+        if self.voice.incarnation.is_none() || self.moved || !self.carries() {
+            self.begin_incarnation(turn);
+        } else {
+            self.schedule.at(turn.now.mono.plus(HEADS_WAIT), Timer::Voice);
+            self.look_for_voice(turn);
+        }
+    }
+
+    /// Decides, when something changed, whether asking is over.
+    pub(super) fn look_for_voice(&mut self, turn: &mut Turn) {
+        if self.voice.speaks != Speaks::Asking {
+            return;
+        }
+        let now = turn.now.mono;
+        if self.voice.first_answer.is_none() && !self.voice.answered.is_empty() {
+            self.voice.first_answer = Some(now);
+            self.schedule.at(now.plus(HEADS_GRACE), Timer::Voice);
+        }
+        let mut others = self.stations().filter(|id| *id != self.me);
+        let everybody = others.all(|id| self.voice.answered.contains(&id));
+        drop(others);
+        let all_linked = self.meet.linked.iter().all(|id| self.voice.answered.contains(id));
+        let graced = self.voice.first_answer.is_some_and(|at| now.since(at) >= HEADS_GRACE);
+        if everybody && !self.voice.ahead {
+            self.speak(turn);
+        } else if (everybody || (graced && all_linked))
+            || now.since(self.voice.started) >= HEADS_WAIT
+        {
+            self.begin_incarnation(turn);
+        }
+    }
+
+    fn begin_incarnation(&mut self, turn: &mut Turn) {
+        let incarnation = Incarnation(turn.entropy.bytes());
+        let predecessor = self.voice.incarnation.replace(incarnation);
+        self.voice.past.insert(incarnation);
+        self.voice.began = turn.now.wall;
+        let own = wire::OwnIncarnation {
+            incarnation: super::copy(&incarnation.0),
+            predecessor: predecessor.map(|p| super::copy(&p.0)).unwrap_or_default(),
+            at: turn.now.wall.0,
+        };
+        self.note(turn, None, What::Incarnation(own));
+        if self.carries() {
+            self.announce_incarnation(turn, predecessor);
+        }
+        self.speak(turn);
+    }
+
+    /// The signed notice that opens an incarnation: number 1 on the accord-wide lane.
+    fn announce_incarnation(&mut self, turn: &mut Turn, predecessor: Option<Incarnation>) {
+        let Some(lane) = self.main_lane() else { return };
+        let entry = |(id, feed): (&FeedId, &crate::feeds::Feed)| Entry::of(*id, feed).to_wire();
+        let (own, others): (Vec<_>, Vec<_>) = self
+            .feeds
+            .iter()
+            .filter(|(id, feed)| feed.last() > 0 && id.lane == lane)
+            .partition(|(id, _)| id.author == self.me);
+        let notice = wire::IncarnationNotice {
+            predecessor: predecessor.map(|p| super::copy(&p.0)).unwrap_or_default(),
+            own_heads: own.into_iter().map(entry).take(NOTICE_ENTRIES).collect(),
+            marks: others.into_iter().map(entry).take(NOTICE_ENTRIES).collect(),
+        };
+        let frame = self.frame(turn, lane);
+        let body = wire::encode(&notice);
+        let Ok(envelope) = seal::statement(&frame, &body, &self.keys.sign) else { return };
+        self.keep_own(turn, &envelope);
+        turn.speak(Speak::Publish { topic: Topic::Lane(lane), bytes: envelope.bytes().clone() });
+    }
+
+    fn speak(&mut self, turn: &mut Turn) {
+        self.voice.speaks = Speaks::Yes;
+        if let Some(incarnation) = self.voice.incarnation {
+            turn.speak(Speak::Tell(Notice::Speaks(incarnation)));
+        }
+        self.seal_waiting(turn);
+    }
+
+    /// Another node speaks with our keys.
+    pub(super) fn fall_silent(&mut self, turn: &mut Turn) {
+        if self.voice.speaks != Speaks::Clone {
+            self.voice.speaks = Speaks::Clone;
+            turn.speak(Speak::Tell(Notice::Clone));
+        }
+    }
+
+    /// An envelope in our own name came from outside. `known` says whether exactly it is held.
+    pub(super) fn hear_oneself(&mut self, turn: &mut Turn, envelope: &Envelope, known: bool) {
+        let header = envelope.header();
+        if known || header.kind == Kind::Beacon && self.voice.own_beacons.contains(&envelope.id()) {
+            return;
+        }
+        let ours_now = Some(header.incarnation) == self.voice.incarnation;
+        let after = header.made_at > self.voice.began;
+        match self.voice.speaks {
+            Speaks::Yes if after || (ours_now && header.kind != Kind::Beacon) => {
+                self.fall_silent(turn);
+            }
+            Speaks::Yes | Speaks::Clone => {}
+            Speaks::Asking => self.voice.ahead |= header.kind != Kind::Beacon,
+        }
+        if header.kind != Kind::Beacon {
+            self.voice.past.insert(header.incarnation);
+        }
+    }
+
+    /// A peer says what it holds of our own feeds.
+    pub(super) fn hear_own_heads(&mut self, turn: &mut Turn, peer: StationId, all: &[Entry]) {
+        let own = all.iter().filter(|entry| entry.feed.author == self.me);
+        for entry in own {
+            let held = self.feeds.get(&entry.feed).map_or(0, crate::feeds::Feed::last);
+            let claimed = entry.runs().last().map_or(0, |run| run.1);
+            self.voice.ahead |= claimed > held;
+        }
+        self.voice.answered.insert(peer);
+        self.look_for_voice(turn);
+    }
+
+    /// Asks a peer for our own heads, while that matters.
+    pub(super) fn ask_heads(&mut self, turn: &mut Turn, peer: StationId) {
+        if self.voice.speaks == Speaks::Asking {
+            self.ask(turn, peer, &Ask::Heads(self.me), Question::Heads);
+        }
+    }
+
+    /// What a peer gets that asks for its own heads.
+    pub(super) fn own_heads_of(&self, author: StationId) -> Vec<Entry> {
+        sync::entries(&self.feeds, |feed| feed.author == author).0
+    }
+
+    /// Says a beacon, judges the clock, and hangs up on neighbours whose gossip went silent.
+    pub(super) fn beacon(&mut self, turn: &mut Turn) {
+        self.schedule.at(turn.now.mono.plus(BEACON_EVERY), Timer::Beacon);
+        self.judge_clock(turn);
+        self.look_for_silence(turn);
+        let Some(incarnation) = self.voice.incarnation else { return };
+        let voice = match self.voice.speaks {
+            Speaks::Yes => wire::Voice::Speaks,
+            Speaks::Asking => wire::Voice::Listens,
+            Speaks::Clone => wire::Voice::Clone,
+        };
+        let mut body = wire::Beacon {
+            wall: turn.now.wall.0,
+            incarnation: super::copy(&incarnation.0),
+            voice: voice as i32,
+            ..Default::default()
+        };
+        let short = BEACON_LEN.saturating_sub(wire::encode(&body).len() + 2);
+        body.padding = vec![0; short].into();
+        let Some(lane) = self.main_lane() else { return };
+        let mut frame = self.frame(turn, lane);
+        frame.seq = 0;
+        frame.prev = crate::id::Digest([0; 32]);
+        let Ok(beacon) = seal::beacon(&frame, &wire::encode(&body), &self.keys.sign) else {
+            return;
+        };
+        self.voice.own_beacons.push(beacon.id());
+        if self.voice.own_beacons.len() > OWN_BEACONS {
+            self.voice.own_beacons.remove(0);
+        }
+        turn.speak(Speak::Publish { topic: Topic::Beacon, bytes: beacon.bytes().clone() });
+    }
+
+    /// Takes note of a peer's beacon; a replayed one, not newer than the last, says nothing.
+    pub(super) fn hear_beacon(&mut self, turn: &mut Turn, envelope: &Envelope) {
+        let made = envelope.header().made_at;
+        let author = envelope.header().author;
+        if self.voice.beacons.get(&author).is_some_and(|last| last.wall >= made) {
+            return;
+        }
+        let offset = i64::try_from(made.0).unwrap_or(i64::MAX)
+            - i64::try_from(turn.now.wall.0).unwrap_or(i64::MAX);
+        let heartbeat = Heartbeat { heard: turn.now.mono, wall: made, offset };
+        self.voice.beacons.insert(author, heartbeat);
+    }
+
+    fn judge_clock(&mut self, turn: &mut Turn) {
+        let fresh = |h: &&Heartbeat| turn.now.mono.since(h.heard) < 5 * MINUTE;
+        let mut offsets: Vec<i64> =
+            self.voice.beacons.values().filter(fresh).map(|h| h.offset).collect();
+        offsets.sort_unstable();
+        let median = offsets.get(offsets.len() / 2).copied().unwrap_or(0);
+        let off = offsets.len() >= 3 && median.unsigned_abs() > CLOCK_DOUBT;
+        let trusted = !off && turn.now.wall >= self.voice.newest;
+        if trusted != self.voice.trusted {
+            self.voice.trusted = trusted;
+            turn.speak(Speak::Tell(Notice::ClockInDoubt(!trusted)));
+        }
+    }
+
+    /// A dead gossip stream leaves the connection up and says nothing; only a beacon that stays
+    /// away shows it. Redialling makes a new stream.
+    fn look_for_silence(&mut self, turn: &mut Turn) {
+        let now = turn.now.mono;
+        let silent = |peer: &StationId, since: &Mono| {
+            let heard = self.voice.beacons.get(peer).map(|h| h.heard);
+            let last = heard.max(Some(*since)).max(self.voice.hung_up.get(peer).copied());
+            last.is_some_and(|last| now.since(last) > BEACON_SILENCE)
+        };
+        let silent: Vec<StationId> = self
+            .meet
+            .since
+            .iter()
+            .filter(|(peer, since)| silent(peer, since))
+            .map(|(peer, _)| *peer)
+            .collect();
+        for peer in silent {
+            self.voice.hung_up.insert(peer, now);
+            turn.speak(Speak::Hangup { peer });
+        }
+    }
+}
+
+/// Entries of each kind in the notice of an incarnation.
+const NOTICE_ENTRIES: usize = 256;

@@ -1,0 +1,91 @@
+//! Stations that talk to one another without a simulator: the thin whole, on one page.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+#[path = "station/hall.rs"]
+mod hall;
+
+use cbm_proto::event::{Act, Input, Topic};
+use cbm_proto::id::StationName;
+use cbm_proto::station::Speaks;
+use cbm_proto::terms::{Level, Reason};
+use hall::Hall;
+
+#[test]
+fn a_letter_climbs_the_ladder_as_the_officer_looks_and_acknowledges() {
+    let mut hall = Hall::new(&["AAA", "BBB", "CCC"]);
+    let msg = hall.send("AAA/mfa", "red-flag", &["BBB"]);
+    let direct = Some("direct".to_owned());
+    assert_eq!(hall.level("AAA/mfa", msg), (Some(Level::L1), "reached_unattended", direct));
+    hall.run(2_000);
+    assert_eq!(hall.level("AAA/mfa", msg).0, Some(Level::L2));
+    assert_eq!(hall.inbox("BBB/mfa"), [msg]);
+    assert_eq!(hall.inbox("CCC/mfa"), [], "a carrier reads nothing");
+    hall.act("BBB/mfa", msg, Act::Show);
+    assert_eq!(hall.level("AAA/mfa", msg).0, Some(Level::L3));
+    hall.act("BBB/mfa", msg, Act::Ack { outcome: None, text: String::new() });
+    assert_eq!(hall.level("AAA/mfa", msg).0, Some(Level::L4));
+    hall.act("BBB/mfa", msg, Act::Decline { reason: Reason::Political, text: String::new() });
+    assert_eq!(hall.level("AAA/mfa", msg).1, "declined");
+}
+
+#[test]
+fn a_letter_goes_round_a_cut_link_and_its_receipt_comes_back() {
+    let mut hall = Hall::new(&["AAA", "BBB", "CCC"]);
+    hall.cut("AAA/mfa", "BBB/mfa");
+    let msg = hall.send("AAA/mfa", "operator-note", &["BBB"]);
+    hall.run(120_000);
+    assert_eq!(hall.inbox("BBB/mfa"), [msg]);
+    let (level, state, path) = hall.level("AAA/mfa", msg);
+    assert_eq!((level, state), (Some(Level::L2), "reached_unattended"));
+    assert_eq!(path.as_deref(), Some("via CCC/mfa"));
+}
+
+#[test]
+fn a_restarted_station_asks_and_then_continues_its_feed() {
+    let mut hall = Hall::new(&["AAA", "BBB", "CCC"]);
+    let first = hall.send("AAA/mfa", "operator-note", &["BBB"]);
+    let before = hall.station("AAA/mfa").incarnation();
+    let journal = hall.stop("AAA/mfa");
+    hall.begin(&StationName::parse("AAA/mfa").unwrap(), journal);
+    assert_eq!(hall.station("AAA/mfa").speaks(), Speaks::Asking);
+    let second = hall.send("AAA/mfa", "operator-note", &["BBB"]);
+    assert_eq!(hall.inbox("BBB/mfa"), [first], "it may not speak yet");
+    hall.link_all();
+    hall.run(5_000);
+    assert_eq!(hall.station("AAA/mfa").speaks(), Speaks::Yes);
+    assert_eq!(hall.station("AAA/mfa").incarnation(), before);
+    assert_eq!(hall.inbox("BBB/mfa"), [first, second]);
+    assert_eq!(hall.level("AAA/mfa", second).0, Some(Level::L2));
+}
+
+#[test]
+fn a_station_that_lost_its_tail_takes_a_new_incarnation_and_gets_its_letters_again() {
+    let mut hall = Hall::new(&["AAA", "BBB", "CCC"]);
+    let early = hall.send("BBB/mfa", "operator-note", &["AAA"]);
+    let journal = hall.station_journal("AAA/mfa");
+    hall.send("AAA/mfa", "operator-note", &["BBB"]);
+    let late = hall.send("BBB/mfa", "operator-note", &["AAA"]);
+    let before = hall.station("AAA/mfa").incarnation();
+    hall.stop("AAA/mfa");
+    hall.begin(&StationName::parse("AAA/mfa").unwrap(), journal);
+    assert_eq!(hall.inbox("AAA/mfa"), [early]);
+    hall.link_all();
+    hall.run(30_000);
+    assert_ne!(hall.station("AAA/mfa").incarnation(), before);
+    assert_eq!(hall.station("AAA/mfa").speaks(), Speaks::Yes);
+    assert_eq!(hall.inbox("AAA/mfa"), [early, late]);
+}
+
+#[test]
+fn every_command_is_answered_and_topics_follow_the_groups() {
+    let mut hall = Hall::new(&["AAA", "BBB"]);
+    let topics = hall.station("AAA/mfa").topics();
+    assert_eq!(topics.len(), 2);
+    assert!(topics.contains_key(&Topic::Beacon));
+    let nobody = cbm_proto::id::MsgId([9; 16]);
+    let by = hall::officer();
+    let denied = hall
+        .command("AAA/mfa", |token| Input::Act { token, msg: nobody, act: Act::Show, by })
+        .unwrap_err();
+    assert!(denied.to_string().contains("cbm inbox"), "{denied}");
+}
