@@ -15,8 +15,12 @@ use std::path::PathBuf;
 mod envelope;
 #[path = "vectors/file.rs"]
 mod file;
+#[path = "vectors/letter.rs"]
+mod letter;
 #[path = "vectors/primitives.rs"]
 mod primitives;
+#[path = "vectors/receipt.rs"]
+mod receipt;
 #[path = "vectors/seal.rs"]
 mod seal;
 #[path = "vectors/straight.rs"]
@@ -29,7 +33,9 @@ use file::Vector;
 fn check(area: &str, vector: &Vector) -> Result<String, String> {
     match area {
         "envelope" => envelope::check(vector),
+        "letter" => letter::check(vector),
         "primitives" => primitives::check(vector),
+        "receipt" => receipt::check(vector),
         "seal" => seal::check(vector),
         other => Err(format!("no checker for area `{other}`: add proto/tests/vectors/{other}.rs")),
     }
@@ -37,7 +43,7 @@ fn check(area: &str, vector: &Vector) -> Result<String, String> {
 
 /// What the generators make: file name without `.txt`, and content.
 fn generated() -> Vec<(&'static str, Vector)> {
-    [envelope::make(), primitives::make(), seal::make()].concat()
+    [envelope::make(), letter::make(), primitives::make(), receipt::make(), seal::make()].concat()
 }
 
 fn folder() -> PathBuf {
