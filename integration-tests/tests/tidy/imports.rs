@@ -22,18 +22,20 @@ const LEVELS: [&[&str]; 6] = [
 ];
 
 /// What each module of the node may know of the others.
-const NODE: [(&str, &[&str]); 11] = [
+const NODE: [(&str, &[&str]); 13] = [
     ("clock", &[]),
     ("keystore", &[]),
+    ("documents", &[]),
     ("store", &[]),
     ("mesh", &[]),
     ("config", &[]),
     ("perform", &["clock", "mesh", "store"]),
     ("api", &["clock", "config"]),
-    ("runtime", &["api", "clock", "config", "keystore", "mesh", "perform", "store"]),
-    ("cli", &["api", "clock", "config", "keystore"]),
-    ("lab", &["clock", "config", "keystore"]),
-    ("main", &["api", "cli", "clock", "config", "keystore", "lab", "runtime"]),
+    ("runtime", &["api", "clock", "config", "documents", "keystore", "mesh", "perform", "store"]),
+    ("ceremony", &["documents", "keystore"]),
+    ("cli", &["api", "ceremony", "clock", "config", "documents", "keystore", "lab"]),
+    ("lab", &["config", "documents", "keystore"]),
+    ("main", &["api", "cli", "clock", "config", "documents", "keystore", "lab", "runtime"]),
 ];
 
 /// Who may name a foreign crate: path prefixes.
