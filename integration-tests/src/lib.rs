@@ -1,2 +1,3 @@
 //! The world.
+pub mod bench;
 pub mod load;
