@@ -126,7 +126,7 @@ pub fn sign_accord(
 ) -> Result<AccordShown, CeremonyError> {
     let document = documents::read(file)?;
     let text = AccordText::read(&document)?;
-    let before = before.map(|path| accord_text(path)).transpose()?;
+    let before = before.map(accord_text).transpose()?;
     let keys = Keystore::open(authority)?.load_authority()?;
     let entitled = before.as_ref().unwrap_or(&text).state_keys();
     if !entitled.contains_key(&keys.sign.public().id()) {
@@ -262,7 +262,7 @@ pub fn show(file: &Path, before: Option<&Path>) -> Result<Shown, CeremonyError> 
     let document = documents::read(file)?;
     Ok(match document.kind() {
         DocumentKind::Accord => {
-            let before = before.map(|path| accord_text(path)).transpose()?;
+            let before = before.map(accord_text).transpose()?;
             Shown::Accord(accord_shown(file, &document, before.as_ref())?)
         }
         DocumentKind::Certificate => certificate_shown(&document)?,
