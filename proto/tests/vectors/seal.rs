@@ -224,6 +224,10 @@ fn others_faults() -> Vec<(&'static str, Vector)> {
         wire.put_stanzas(&stanzas);
         wire
     };
+    let mut low_order = sealed(&good(1));
+    let mut stanzas = low_order.stanzas.take().unwrap();
+    stanzas[1_104..1_136].fill(0);
+    low_order.put_stanzas(&stanzas);
     let mut body = sealed(&good(1));
     let mut other = body.body.take().unwrap();
     other[0] ^= 1;
@@ -240,6 +244,10 @@ fn others_faults() -> Vec<(&'static str, Vector)> {
         ("seal_tag_bit", wrong("not_addressed", "one bit of the tag, signed so", &bit(0))),
         ("seal_kem_bit", wrong(s, "one bit of the ML-KEM ciphertext, signed so", &bit(16))),
         ("seal_noise_bit", wrong(s, "one bit of the Noise message, signed so", &bit(1_184))),
+        (
+            "seal_low_order_ephemeral",
+            wrong(s, "an ephemeral key of low order: the agreement is zero", &low_order),
+        ),
         ("seal_other_body", wrong(s, "another body under the same stanzas, signed so", &body)),
         ("seal_other_fkc", wrong(s, "another commitment, signed so", &later_tag)),
         ("seal_other_author", wrong("not_addressed", "stanzas of somebody else's letter", &stolen)),
