@@ -18,6 +18,7 @@
 //!
 //! Called by `runtime` only.
 
+mod asks;
 mod codec;
 mod door;
 mod gate;
@@ -57,8 +58,29 @@ pub struct MeshConfig {
     pub members_expected: usize,
     /// Shortest and longest distance between two dials of a member that cannot be reached.
     pub redial: (Duration, Duration),
+    /// Interval and patience of pings (5 s). After two failures in a row a connection is closed;
+    /// QUIC notices by itself within 4 s, TCP does not.
+    pub ping: Duration,
     /// If set, links are made with these stations only, in both directions.
     pub only_links: Option<BTreeSet<StationId>>,
+}
+
+impl MeshConfig {
+    /// The usual settings, listening nowhere.
+    #[must_use]
+    pub const fn new(peer_seed: [u8; 32], network: NetworkId, me: StationId) -> Self {
+        Self {
+            peer_seed,
+            network,
+            me,
+            listen: Vec::new(),
+            links_target: 40,
+            members_expected: 20,
+            redial: (Duration::from_millis(500), Duration::from_secs(30)),
+            ping: Duration::from_secs(5),
+            only_links: None,
+        }
+    }
 }
 
 /// What a station may do with us, by its documents.
@@ -218,6 +240,8 @@ pub enum MeshEvent {
     },
     /// Gossip for this neighbour was dropped because it does not keep up: catch up with it.
     SlowPeer(StationId),
+    /// This member was in a lane that it is no member of, and was put out: to be journalled.
+    Trespassed(StationId),
     /// A dial of this member failed, for the operator's eyes; it will be dialled again.
     Unreachable {
         /// Who.

@@ -9,10 +9,10 @@
 //! may have taken note of.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet},
     convert::Infallible,
     net::IpAddr,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use libp2p::{
@@ -20,8 +20,8 @@ use libp2p::{
     core::{Endpoint, transport::PortUse},
     multiaddr::Protocol,
     swarm::{
-        CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler,
-        THandlerInEvent, THandlerOutEvent, ToSwarm, dummy,
+        ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
+        THandlerOutEvent, ToSwarm, dummy,
     },
 };
 
@@ -52,21 +52,29 @@ type Source = Option<IpAddr>;
 pub(super) struct Door {
     members: HashSet<PeerId>,
     held: HashSet<PeerId>,
+    known: HashSet<Source>,
     pending: HashMap<ConnectionId, Source>,
     sources: HashMap<Source, usize>,
-    to_close: VecDeque<PeerId>,
-    waker: Option<Waker>,
     refusals: Refusals,
 }
 
 impl Door {
-    /// Sets who is let in; whoever is not, or is held, is put out at once.
-    pub(super) fn set(&mut self, members: HashSet<PeerId>, held: HashSet<PeerId>) {
+    /// Sets who is let in, and returns whom to put out.
+    ///
+    /// `addresses` are the members'. A handshake from one of them is bounded per source alone: so
+    /// many strangers may knock as like to, members still get to the door.
+    pub(super) fn set<'a>(
+        &mut self,
+        members: HashSet<PeerId>,
+        held: HashSet<PeerId>,
+        addresses: impl Iterator<Item = &'a Multiaddr>,
+    ) -> Vec<PeerId> {
+        self.known = addresses.map(source).filter(Option::is_some).collect();
         let out = self.members.difference(&members).chain(held.difference(&self.held));
-        self.to_close.extend(out.copied());
+        let out = out.copied().collect();
         self.members = members;
         self.held = held;
-        self.wake();
+        out
     }
 
     /// Whether a link with the peer is wanted.
@@ -82,12 +90,6 @@ impl Door {
     /// For those who refuse on other grounds.
     pub(super) const fn refusals_mut(&mut self) -> &mut Refusals {
         &mut self.refusals
-    }
-
-    fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
     }
 
     fn judge(&mut self, peer: PeerId) -> Result<(), ConnectionDenied> {
@@ -139,7 +141,8 @@ impl NetworkBehaviour for Door {
     ) -> Result<(), ConnectionDenied> {
         let source = source(remote);
         let here = self.sources.get(&source).copied().unwrap_or(0);
-        if self.pending.len() >= PENDING || here >= PENDING_PER_SOURCE {
+        let crowd = self.pending.len() >= PENDING && !self.known.contains(&source);
+        if crowd || here >= PENDING_PER_SOURCE {
             self.refusals.crowded += 1;
             return Err(ConnectionDenied::new(Shut::Crowded(remote.to_string())));
         }
@@ -187,17 +190,7 @@ impl NetworkBehaviour for Door {
         match event {}
     }
 
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        if let Some(peer_id) = self.to_close.pop_front() {
-            return Poll::Ready(ToSwarm::CloseConnection {
-                peer_id,
-                connection: CloseConnection::All,
-            });
-        }
-        self.waker = Some(cx.waker().clone());
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
         Poll::Pending
     }
 }
@@ -245,6 +238,9 @@ mod tests {
         let id = ConnectionId::new_unchecked(9_999);
         let from = address("/ip4/10.77.0.1/tcp/1");
         assert!(door.handle_pending_inbound_connection(id, &failed, &from).is_err());
+        let contact = address("/ip4/10.77.0.1/udp/4001/quic-v1");
+        door.set(HashSet::new(), HashSet::new(), std::iter::once(&contact));
+        assert!(door.handle_pending_inbound_connection(id, &failed, &from).is_ok());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A behaviour behind a gate: a connection gets either the real handler or an empty one.
 //!
 //! Two gossip behaviours run side by side, the message mesh and the beacon mesh, and a peer has
-//! exactly one of them (`protocol.md` 10). Which one is decided by the list of peers that stands
+//! exactly one of them (`protocol.md` 10); questions are behind a gate that is open to all. Which one is decided by the list of peers that stands
 //! when a connection is established, and holds for that connection's life: when a peer's grant
 //! changes, its connections are closed by the caller and made anew.
 //!
@@ -16,7 +16,7 @@ use std::{
 
 use libp2p::{
     Multiaddr, PeerId,
-    core::{Endpoint, transport::PortUse},
+    core::{ConnectedPoint, Endpoint, transport::PortUse},
     swarm::{
         CloseConnection, ConnectionClosed, ConnectionDenied, ConnectionId, FromSwarm,
         NetworkBehaviour, NotifyHandler, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
@@ -71,6 +71,23 @@ impl<B> Gate<B> {
                 None
             }
             other => Some(other),
+        }
+    }
+}
+
+impl<B: NetworkBehaviour> Gate<B> {
+    /// Takes a connection from the inner behaviour at once, though the swarm has yet to close it:
+    /// on a dead line that can take minutes, in which a new connection with the same peer must be
+    /// the first one again. The connection must have been announced as established.
+    pub(super) fn bury(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
+        if self.live.remove(&id).is_some() {
+            self.inner.on_swarm_event(FromSwarm::ConnectionClosed(ConnectionClosed {
+                peer_id: peer,
+                connection_id: id,
+                endpoint,
+                cause: None,
+                remaining_established: self.others(peer, id),
+            }));
         }
     }
 }

@@ -28,11 +28,15 @@ pub(super) const VERDICTS_WAITING: usize = 4_096;
 /// Questions of others that wait for our answer. Full: the oldest stream is dropped, which its
 /// asker sees as a failure.
 pub(super) const ANSWERS_WAITING: usize = 1_024;
-/// Our questions under way, all peers. Full: a further one is answered with nothing.
+/// Our questions under way or waiting their turn, all peers. Full: a further one is answered with
+/// nothing.
 pub(super) const REQUESTS_WAITING: usize = 2_048;
+/// Our questions under way to one peer. Full: further ones wait their turn.
+pub(super) const ASKED_PER_PEER: usize = 64;
 /// Streams of questions at once on one connection, both directions; libp2p drops what is above.
-/// Times `FRAME_MAX` this is what one hostile member can make us hold: 128 MiB.
-pub(super) const STREAMS_PER_LINK: usize = 128;
+/// Ours, as many of the peer's, and some that end while others begin. Times `FRAME_MAX` this is
+/// what one hostile member can make us hold: 160 MiB.
+pub(super) const STREAMS_PER_LINK: usize = 2 * ASKED_PER_PEER + 32;
 /// Publishes that found no subscriber, kept for the next one that subscribes. Full: the oldest
 /// goes; the outbox holds it anyhow. Times `GOSSIP_MAX`: 22 MiB at the very most.
 pub(super) const UNHEARD: usize = 64;
@@ -55,10 +59,9 @@ pub(super) const MEMORY_SHARE: f64 = 0.8;
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(5);
 /// A connection without any stream in use is closed after this.
 pub(super) const IDLE: Duration = Duration::from_secs(600);
-/// Interval and patience of pings; QUIC notices by itself (`QUIC_IDLE_MS`), TCP does not.
-pub(super) const PING: Duration = Duration::from_secs(5);
-/// Failed pings in a row after which a connection is closed.
-pub(super) const PING_FAILURES: u32 = 2;
+/// A connection on which nothing came for this many intervals of pings is closed. libp2p's ping
+/// tells nothing of its first failure and waits 10 s for the stream of its second, so we count.
+pub(super) const SILENT_PINGS: u32 = 3;
 /// QUIC closes a connection on which nothing came for this many milliseconds.
 pub(super) const QUIC_IDLE_MS: u32 = 4_000;
 /// QUIC sends something at least this often.

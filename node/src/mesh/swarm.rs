@@ -49,7 +49,7 @@ pub(super) struct Behaviour {
     pub(super) memory: memory_connection_limits::Behaviour,
     pub(super) messages: Gate<Gossip>,
     pub(super) beacons: Gate<Gossip>,
-    pub(super) ask: request_response::Behaviour<Frames>,
+    pub(super) ask: Gate<request_response::Behaviour<Frames>>,
     pub(super) ping: ping::Behaviour,
 }
 
@@ -92,15 +92,15 @@ fn behaviour(config: &MeshConfig, names: &Names) -> Result<Behaviour, MeshError>
         memory: memory_connection_limits::Behaviour::with_max_percentage(settings::MEMORY_SHARE),
         messages: Gate::new(gossip(config, names, true)?),
         beacons: Gate::new(gossip(config, names, false)?),
-        ask: request_response::Behaviour::with_codec(
+        ask: Gate::new(request_response::Behaviour::with_codec(
             Frames,
             [(protocol, request_response::ProtocolSupport::Full)],
             request_response::Config::default()
                 .with_request_timeout(settings::ANSWER_WAIT)
                 .with_max_concurrent_streams(settings::STREAMS_PER_LINK),
-        ),
+        )),
         ping: ping::Behaviour::new(
-            ping::Config::new().with_interval(settings::PING).with_timeout(settings::PING),
+            ping::Config::new().with_interval(config.ping).with_timeout(config.ping),
         ),
     })
 }

@@ -4,6 +4,7 @@
 //! drained, so that a shell which waits to hand one over cannot wait for ever. What the swarm
 //! tells is translated in `heard`, what the shell tells is done in `told`.
 
+mod connections;
 mod heard;
 mod told;
 
@@ -15,7 +16,7 @@ use std::{
 
 use bytes::Bytes;
 use cbm_proto::{
-    event::{RequestId, Token, Topic},
+    event::{Token, Topic},
     id::StationId,
 };
 use libp2p::{
@@ -34,11 +35,13 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
+use self::connections::Connection;
 use super::{
-    FIRST_TOKEN, MeshCommand, MeshConfig, MeshError, MeshEvent, Refusals, Transport,
+    FIRST_TOKEN, MeshCommand, MeshConfig, MeshError, MeshEvent, Refusals,
+    asks::Asks,
     links::Links,
     roster::Roster,
-    settings::{self, Names},
+    settings::{self, Names, SILENT_PINGS},
     swarm::{self, Behaviour, Gossip},
 };
 
@@ -58,15 +61,6 @@ struct Waiting {
     beacon: Option<Bytes>,
 }
 
-/// A connection that stands.
-struct Connection {
-    peer: PeerId,
-    dialled: bool,
-    since: Instant,
-    failed_pings: u32,
-    transport: Transport,
-}
-
 /// See the module.
 pub(super) struct Task {
     swarm: Swarm<Behaviour>,
@@ -82,15 +76,20 @@ pub(super) struct Task {
     links: Links,
     linked: BTreeMap<StationId, PeerId>,
     connections: HashMap<ConnectionId, Connection>,
+    /// Connections that are one too many, and when they are to go.
+    doubled: Vec<(ConnectionId, Instant)>,
     next_token: u64,
     verdicts: BTreeMap<Token, Waiting>,
     answers: BTreeMap<Token, ResponseChannel<Bytes>>,
-    asked: HashMap<OutboundRequestId, (StationId, RequestId)>,
+    asks: Asks<OutboundRequestId>,
     unheard: VecDeque<(Instant, Topic, Bytes)>,
     crossed: HashSet<(Side, gossipsub::MessageId)>,
     crossed_order: VecDeque<(Side, gossipsub::MessageId)>,
     told: Refusals,
     tell_at: Instant,
+    ping: Duration,
+    /// When the swarm was last attended to.
+    awake: Instant,
 }
 
 impl Task {
@@ -115,15 +114,18 @@ impl Task {
             links: Links::new(config.me, config.redial),
             linked: BTreeMap::new(),
             connections: HashMap::new(),
+            doubled: Vec::new(),
             next_token: FIRST_TOKEN,
             verdicts: BTreeMap::new(),
             answers: BTreeMap::new(),
-            asked: HashMap::new(),
+            asks: Asks::default(),
             unheard: VecDeque::new(),
             crossed: HashSet::new(),
             crossed_order: VecDeque::new(),
             told: Refusals::default(),
             tell_at: Instant::now(),
+            ping: config.ping,
+            awake: Instant::now(),
         })
     }
 
@@ -180,7 +182,7 @@ impl Task {
                 () = sleep_until(wake) => {}
             }
         }
-        self.close().await;
+        self.leave().await;
     }
 
     /// Hands over what waits, as far as there is room. False when nobody listens any more.
@@ -199,7 +201,7 @@ impl Task {
     }
 
     /// Takes leave, so that the neighbours need not find out by themselves.
-    async fn close(mut self) {
+    async fn leave(mut self) {
         let peers: Vec<_> = self.swarm.connected_peers().copied().collect();
         for peer in peers {
             self.hangup(peer);
@@ -227,11 +229,17 @@ impl Task {
     }
 
     fn wake_at(&self) -> Instant {
-        let far = Instant::now() + Duration::from_secs(60);
+        let far = Instant::now() + self.ping / 2;
         let refusals =
             (*self.swarm.behaviour().door.refusals() != self.told).then_some(self.tell_at);
-        let doubled = self.doubled().map(|(_, at)| at).min();
-        [self.links.next(), refusals, doubled].into_iter().flatten().min().unwrap_or(far).min(far)
+        let doubled = self.doubled.iter().map(|(_, at)| *at).min();
+        let silent = self.standing().map(|(_, c)| c.alive + self.ping * SILENT_PINGS).min();
+        [self.links.next(), refusals, doubled, silent]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(far)
+            .min(far)
     }
 
     /// What time brings: dials, doubled connections, sums of refusals.
@@ -240,11 +248,10 @@ impl Task {
         for station in self.links.due(now) {
             self.dial(station, now);
         }
-        let extra: Vec<_> = self.doubled().filter(|(_, at)| *at <= now).collect();
-        for (connection, _) in extra {
-            self.swarm.close_connection(connection);
-            self.connections.remove(&connection);
+        while let Some((connection, _)) = self.doubled.pop_if(|(_, at)| *at <= now) {
+            self.close(connection);
         }
+        self.close_silent(now);
         let refusals = *self.swarm.behaviour().door.refusals();
         if refusals != self.told && self.tell_at <= now {
             self.told = refusals;
@@ -253,32 +260,10 @@ impl Task {
         }
     }
 
-    /// Connections that are one too many, and when they are to go. Of two sides only the one with
-    /// the lower peer id decides, or each could close the one that the other keeps: it keeps its
-    /// oldest own dial, else the oldest.
-    fn doubled(&self) -> impl Iterator<Item = (ConnectionId, Instant)> + '_ {
-        let me = *self.swarm.local_peer_id();
-        let mut kept: HashMap<PeerId, (ConnectionId, &Connection)> = HashMap::new();
-        for (id, connection) in &self.connections {
-            let better = |old: &(ConnectionId, &Connection)| {
-                (!connection.dialled, connection.since, *id) < (!old.1.dialled, old.1.since, old.0)
-            };
-            if kept.get(&connection.peer).is_none_or(better) {
-                kept.insert(connection.peer, (*id, connection));
-            }
-        }
-        self.connections
-            .iter()
-            .filter(move |(id, connection)| {
-                me < connection.peer && kept.get(&connection.peer).is_some_and(|k| k.0 != **id)
-            })
-            .map(|(id, connection)| (*id, connection.since + settings::DEDUPE_AFTER))
-    }
-
     fn dial(&mut self, station: StationId, now: Instant) {
         let Some(known) = self.roster.known(&station) else { return };
         let (peer, addresses) = (known.peer, known.addresses.clone());
-        if self.swarm.is_connected(&peer) {
+        if self.connected(peer) {
             self.links.up(station, now);
             return;
         }
@@ -286,7 +271,7 @@ impl Task {
             return;
         }
         let options = DialOpts::peer_id(peer)
-            .condition(PeerCondition::DisconnectedAndNotDialing)
+            .condition(PeerCondition::NotDialing)
             .addresses(addresses)
             .allocate_new_port()
             .build();
@@ -294,11 +279,6 @@ impl Task {
             tracing::debug!(?station, %error, "not dialled");
             self.links.down(station, now);
         }
-    }
-
-    fn hangup(&mut self, peer: PeerId) {
-        // The error says that there is no connection.
-        let _ = self.swarm.disconnect_peer_id(peer);
     }
 
     fn gossip(&mut self, side: Side) -> &mut Gossip {

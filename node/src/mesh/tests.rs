@@ -44,14 +44,10 @@ fn grant(n: u8, message: bool, addresses: &[String]) -> Grant {
 
 fn config(n: u8, listen: &str) -> MeshConfig {
     MeshConfig {
-        peer_seed: [n; 32],
-        network: NetworkId([9; 32]),
-        me: station(n),
         listen: vec![listen.to_owned()],
-        links_target: 40,
         members_expected: 3,
         redial: (Duration::from_millis(50), Duration::from_millis(500)),
-        only_links: None,
+        ..MeshConfig::new([n; 32], NetworkId([9; 32]), station(n))
     }
 }
 

@@ -11,14 +11,14 @@ use libp2p::{
     PeerId, connection_limits, gossipsub, memory_connection_limits,
     multiaddr::Protocol,
     ping, request_response,
-    swarm::{ConnectionId, DialError, ListenError, SwarmEvent},
+    swarm::{DialError, ListenError, SwarmEvent},
 };
 use tokio::time::Instant;
 
 use super::{Connection, Side, Task, Waiting};
 use crate::mesh::{
     MeshEvent, Transport,
-    settings::{ANSWERS_WAITING, PING_FAILURES, UNHEARD_FOR, VERDICTS_WAITING},
+    settings::{ANSWERS_WAITING, UNHEARD_FOR, VERDICTS_WAITING},
     swarm::BehaviourEvent,
 };
 
@@ -28,22 +28,26 @@ impl Task {
         match event {
             SwarmEvent::Behaviour(event) => self.behaviour(event),
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                let now = Instant::now();
                 let quic = endpoint.get_remote_address().iter().any(|p| p == Protocol::QuicV1);
                 let connection = Connection {
                     peer: peer_id,
                     dialled: endpoint.is_dialer(),
-                    since: Instant::now(),
-                    failed_pings: 0,
+                    since: now,
+                    alive: now,
                     transport: if quic { Transport::Quic } else { Transport::Tcp },
+                    endpoint,
+                    closing: false,
                 };
                 self.connections.insert(connection_id, connection);
+                self.recount();
                 if let Some(station) = self.roster.station(&peer_id) {
-                    self.links.up(station, Instant::now());
+                    self.links.up(station, now);
                 }
             }
-            SwarmEvent::ConnectionClosed { peer_id, connection_id, num_established, .. } => {
-                self.connections.remove(&connection_id);
-                if num_established == 0 {
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => {
+                let closed = self.connections.remove(&connection_id);
+                if closed.is_some_and(|connection| !connection.closing) {
                     self.gone(peer_id);
                 }
             }
@@ -85,21 +89,30 @@ impl Task {
         }
     }
 
-    /// Something came from the peer: the link stands on both sides.
+    /// Something came from the peer: it is alive, and the link stands on both sides.
     fn confirm(&mut self, peer: PeerId) {
-        let Some(station) = self.roster.station(&peer) else { return };
-        if self.linked.contains_key(&station) {
+        let now = Instant::now();
+        let theirs = self.connections.values_mut().filter(|c| c.peer == peer && !c.closing);
+        let oldest = theirs
+            .map(|connection| {
+                connection.alive = now;
+                (connection.since, connection.transport)
+            })
+            .min_by_key(|(since, _)| *since);
+        let (Some(station), Some((_, transport))) = (self.roster.station(&peer), oldest) else {
             return;
-        }
-        let oldest = self.connections.values().filter(|c| c.peer == peer).min_by_key(|c| c.since);
-        if let Some(transport) = oldest.map(|connection| connection.transport) {
-            self.linked.insert(station, peer);
+        };
+        if self.linked.insert(station, peer).is_none() {
             self.tell(MeshEvent::Linked { peer: station, transport });
         }
     }
 
-    /// The last connection with the peer is gone.
-    fn gone(&mut self, peer: PeerId) {
+    /// A connection with the peer is gone; if it was the last, so is the link.
+    pub(super) fn gone(&mut self, peer: PeerId) {
+        self.recount();
+        if self.connected(peer) {
+            return;
+        }
         if let Some(station) = self.roster.station(&peer) {
             self.links.down(station, Instant::now());
         }
@@ -108,13 +121,16 @@ impl Task {
         let linked = self.linked.iter().find(|(_, of)| **of == peer).map(|(station, _)| *station);
         if let Some(station) = linked {
             self.linked.remove(&station);
+            for id in self.asks.gone(station) {
+                self.tell(MeshEvent::Answered { peer: station, id, answer: None });
+            }
             self.tell(MeshEvent::Unlinked(station));
         }
     }
 
     fn undialled(&mut self, peer: PeerId, error: &DialError) {
         let Some(station) = self.roster.station(&peer) else { return };
-        if matches!(error, DialError::DialPeerConditionFalse(_)) || self.swarm.is_connected(&peer) {
+        if matches!(error, DialError::DialPeerConditionFalse(_)) || self.connected(peer) {
             return;
         }
         self.links.down(station, Instant::now());
@@ -133,23 +149,12 @@ impl Task {
 
     fn pinged(&mut self, event: &ping::Event) {
         match &event.result {
-            Ok(_) => {
-                if let Some(connection) = self.connections.get_mut(&event.connection) {
-                    connection.failed_pings = 0;
-                }
+            Ok(_) if self.connections.get(&event.connection).is_some_and(|c| !c.closing) => {
                 self.confirm(event.peer);
             }
-            Err(ping::Failure::Unsupported) => {}
-            Err(_) => self.missed(event.connection),
-        }
-    }
-
-    fn missed(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.get_mut(&id) {
-            connection.failed_pings += 1;
-            if connection.failed_pings >= PING_FAILURES {
-                self.swarm.close_connection(id);
-            }
+            Ok(_) | Err(ping::Failure::Unsupported) => {}
+            // Its second failure in a row; it does not tell the first.
+            Err(_) => self.close(event.connection),
         }
     }
 
@@ -227,7 +232,10 @@ impl Task {
 
     fn evict(&mut self, peer: PeerId) {
         self.swarm.behaviour_mut().door.refusals_mut().trespass += 1;
-        tracing::warn!(station = ?self.roster.station(&peer), "in a lane it is no member of; put out");
+        if let Some(station) = self.roster.station(&peer) {
+            tracing::warn!(?station, "in a lane it is no member of; put out");
+            self.tell(MeshEvent::Trespassed(station));
+        }
         self.hangup(peer);
     }
 
@@ -297,8 +305,9 @@ impl Task {
     }
 
     fn answered(&mut self, request: request_response::OutboundRequestId, answer: Option<Bytes>) {
-        if let Some((peer, id)) = self.asked.remove(&request) {
+        if let Some((peer, id)) = self.asks.ended(&request) {
             self.tell(MeshEvent::Answered { peer, id, answer });
+            self.ask(peer);
         }
     }
 }

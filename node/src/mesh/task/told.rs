@@ -4,6 +4,8 @@
 //! out in the same step; each heard message takes one verdict and no second; nothing that fails
 //! here is a failure of sending, which the outbox alone can tell.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use cbm_proto::{
     event::{RequestId, Token, Topic, Verdict},
@@ -27,7 +29,13 @@ impl Task {
             MeshCommand::Request { peer, id, bytes } => self.request(peer, id, bytes),
             MeshCommand::Answer { token, bytes } => {
                 if let Some(channel) = self.answers.remove(&token)
-                    && self.swarm.behaviour_mut().ask.send_response(channel, bytes).is_err()
+                    && self
+                        .swarm
+                        .behaviour_mut()
+                        .ask
+                        .inner_mut()
+                        .send_response(channel, bytes)
+                        .is_err()
                 {
                     tracing::debug!("an answer came too late for its asker");
                 }
@@ -75,6 +83,7 @@ impl Task {
         let behaviour = self.swarm.behaviour_mut();
         behaviour.messages.open_to(self.roster.peers(true));
         behaviour.beacons.open_to(self.roster.peers(false));
+        behaviour.ask.open_to(self.roster.members().map(|(_, known)| known.peer).collect());
         for lane in left {
             behaviour.messages.inner_mut().unsubscribe(&self.names.topic(Topic::Lane(lane)));
         }
@@ -107,11 +116,13 @@ impl Task {
             .map(|(station, _)| *station);
         let lanes = self.roster.lanes().values();
         let wanted = links::choose(self.me, open, lanes, self.links_target);
-        let up = |station: &StationId| {
-            self.roster.known(station).is_some_and(|k| self.swarm.is_connected(&k.peer))
-        };
-        self.links.want(&wanted, up, now);
-        self.swarm.behaviour_mut().door.set(members, held);
+        let up: BTreeSet<_> =
+            self.standing().filter_map(|(_, c)| self.roster.station(&c.peer)).collect();
+        self.links.want(&wanted, &up, now);
+        let addresses = self.roster.members().flat_map(|(_, known)| &known.addresses);
+        for peer in self.swarm.behaviour_mut().door.set(members, held, addresses) {
+            self.hangup(peer);
+        }
     }
 
     /// Exactly one for each heard message; a second one, or one for a message of long ago, does
@@ -189,16 +200,21 @@ impl Task {
     }
 
     fn request(&mut self, station: StationId, id: RequestId, bytes: Bytes) {
-        let peer = self.roster.known(&station).map(|known| known.peer);
-        match peer {
-            Some(peer)
-                if self.swarm.is_connected(&peer)
-                    && self.asked.len() < settings::REQUESTS_WAITING =>
-            {
-                let request = self.swarm.behaviour_mut().ask.send_request(&peer, bytes);
-                self.asked.insert(request, (station, id));
-            }
-            _ => self.tell(MeshEvent::Answered { peer: station, id, answer: None }),
+        let known = self.roster.known(&station);
+        let linked = known.is_some_and(|known| self.connected(known.peer));
+        if linked && self.asks.take(station, id, bytes) {
+            self.ask(station);
+        } else {
+            self.tell(MeshEvent::Answered { peer: station, id, answer: None });
+        }
+    }
+
+    /// Sends the questions whose turn has come.
+    pub(super) fn ask(&mut self, station: StationId) {
+        let Some(peer) = self.roster.known(&station).map(|known| known.peer) else { return };
+        while let Some((id, bytes)) = self.asks.next(station) {
+            let request = self.swarm.behaviour_mut().ask.inner_mut().send_request(&peer, bytes);
+            self.asks.begun(request, station, id);
         }
     }
 }

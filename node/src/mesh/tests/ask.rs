@@ -34,10 +34,14 @@ async fn questions_up_to_the_largest_are_answered() {
 async fn many_questions_at_once_are_all_answered() {
     let (a, b) = (Node::quic(1).await, Node::quic(2).await);
     join_all(&[&a, &b], &lane(1, &[1, 2])).await;
-    for id in 0..100 {
+    // Far above what a connection carries at once, and in both directions.
+    for id in 0..600 {
         ask(&a, &b, id, vec![b'q'; 4_000]).await;
+        ask(&b, &a, id, vec![b'q'; 4_000]).await;
     }
-    a.see(100, |e| matches!(e, MeshEvent::Answered { answer: Some(_), .. })).await;
+    for node in [&a, &b] {
+        node.see(600, |e| matches!(e, MeshEvent::Answered { answer: Some(_), .. })).await;
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,8 @@
 //! Links: made, lost, held, mended.
 
+use cbm_proto::limits::GOSSIP_MAX;
+use tokio::net::{TcpListener, TcpStream};
+
 use super::*;
 
 async fn pair(transport: &str) -> (Node, Node) {
@@ -94,4 +97,66 @@ async fn a_link_that_was_hung_up_is_made_again() {
     a.linked(2, &b).await;
     a.publish(Topic::Lane(LaneId([1; 16])), "over the new one").await;
     b.hears(1, "over the new one").await;
+}
+
+/// Carries one connection after another to `to`, until it is told to fall silent: then nothing is
+/// carried and nothing closed, as on a line that was cut somewhere in the middle.
+async fn carry(listener: TcpListener, to: String, silent: Arc<Notify>) {
+    let port = to.rsplit('/').next().unwrap().parse::<u16>().unwrap();
+    let mut lines = Vec::new();
+    while let Ok((mut near, _)) = listener.accept().await {
+        let silent = silent.clone();
+        lines.push(tokio::spawn(async move {
+            let mut far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            tokio::select! {
+                _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                () = silent.notified() => std::future::pending().await,
+            }
+        }));
+    }
+}
+
+#[tokio::test]
+async fn a_tcp_link_that_falls_silent_is_closed_and_made_again() {
+    let quick = |n| MeshConfig { ping: Duration::from_millis(200), ..config(n, TCP) };
+    let a = Node::start(quick(1), Membership::default()).await;
+    let b = Node::start(quick(2), Membership::default()).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let detour = format!("/ip4/127.0.0.1/tcp/{}", listener.local_addr().unwrap().port());
+    let silent = Arc::new(Notify::new());
+    tokio::spawn(carry(listener, b.listening[0].clone(), silent.clone()));
+    let lane = lane(1, &[1, 2]);
+    b.joins(vec![Grant { dial: false, ..a.grant(true) }], vec![lane.clone()]).await;
+    a.joins(vec![grant(2, true, &[detour])], vec![lane.clone()]).await;
+    a.publish(Topic::Lane(lane.id), "over the line").await;
+    b.hears(1, "over the line").await;
+    silent.notify_waiters();
+    // More than the line's buffers take, so that the connection cannot be closed in good order.
+    for n in 0..40 {
+        a.publish(Topic::Lane(lane.id), vec![n; GOSSIP_MAX]).await;
+    }
+    a.unlinked(1, &b).await;
+    b.unlinked(1, &a).await;
+    a.linked(2, &b).await;
+    b.linked(2, &a).await;
+    a.publish(Topic::Lane(lane.id), "over the next").await;
+    b.hears(1, "over the next").await;
+}
+
+#[tokio::test]
+async fn of_two_connections_one_is_kept() {
+    let (a, b) = pair(QUIC).await;
+    let (ours, theirs) = (a.listening[0].clone(), b.listening[0].clone());
+    assert_ne!(ours, theirs);
+    for round in 0..5 {
+        a.tell(MeshCommand::Hangup(station(2))).await;
+        a.unlinked(round + 1, &b).await;
+        b.unlinked(round + 1, &a).await;
+        a.tell(MeshCommand::Dial(station(2))).await;
+        b.tell(MeshCommand::Dial(station(1))).await;
+        a.linked(round + 2, &b).await;
+        b.linked(round + 2, &a).await;
+    }
+    a.publish(Topic::Lane(LaneId([1; 16])), "after all that").await;
+    b.hears(1, "after all that").await;
 }

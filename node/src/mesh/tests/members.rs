@@ -83,6 +83,7 @@ async fn a_state_in_a_lane_it_is_no_member_of_is_put_out() {
     a.see(1, |e| matches!(e, MeshEvent::Refused(sums) if sums.trespass >= 1)).await;
     b.publish(Topic::Lane(ours.id), "trespass").await;
     a.see(1, |e| matches!(e, MeshEvent::Refused(sums) if sums.trespass >= 2)).await;
+    a.see(2, |e| matches!(e, MeshEvent::Trespassed(who) if *who == station(2))).await;
     assert_eq!(a.count(|e| matches!(e, MeshEvent::Heard { .. })), 0);
 }
 
