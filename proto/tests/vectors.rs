@@ -25,6 +25,8 @@ mod receipt;
 mod seal;
 #[path = "vectors/straight.rs"]
 mod straight;
+#[path = "vectors/sync.rs"]
+mod sync;
 
 use file::Vector;
 
@@ -37,13 +39,22 @@ fn check(area: &str, vector: &Vector) -> Result<String, String> {
         "primitives" => primitives::check(vector),
         "receipt" => receipt::check(vector),
         "seal" => seal::check(vector),
+        "sync" => sync::check(vector),
         other => Err(format!("no checker for area `{other}`: add proto/tests/vectors/{other}.rs")),
     }
 }
 
 /// What the generators make: file name without `.txt`, and content.
 fn generated() -> Vec<(&'static str, Vector)> {
-    [envelope::make(), letter::make(), primitives::make(), receipt::make(), seal::make()].concat()
+    [
+        envelope::make(),
+        letter::make(),
+        primitives::make(),
+        receipt::make(),
+        seal::make(),
+        sync::make(),
+    ]
+    .concat()
 }
 
 fn folder() -> PathBuf {
