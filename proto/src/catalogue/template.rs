@@ -30,6 +30,14 @@ impl Catalogue {
         rows
     }
 
+    /// The fields of the common header that people fill in.
+    #[must_use]
+    pub fn describe_header(&self) -> Vec<FieldInfo> {
+        let mut rows = Vec::new();
+        self.rows(&self.header, "", "", &mut rows);
+        rows
+    }
+
     /// An object of all fields that have an example; `None` if there is none.
     fn example(&self, kind: &MessageDescriptor) -> Option<Json> {
         let mut members = Map::new();
@@ -65,7 +73,7 @@ impl Catalogue {
     }
 
     fn rows(&self, kind: &MessageDescriptor, path: &str, group: &str, rows: &mut Vec<FieldInfo>) {
-        for field in kind.fields() {
+        for field in kind.fields().filter(|field| !self.rule(field).by_node) {
             let (rule, path) = (self.rule(&field), join(path, field.name()));
             let group = if group.is_empty() { rule.group.as_str() } else { group };
             rows.push(FieldInfo {
@@ -105,7 +113,8 @@ fn form(field: &FieldDescriptor, rule: &FieldRule) -> String {
         (Kind::Enum(kind), _) => {
             let words: Vec<String> =
                 kind.values().skip(1).map(|value| value.name().to_owned()).collect();
-            format!("one of {}", words.join(", "))
+            let how = if field.is_list() { "some" } else { "one" };
+            return format!("{how} of {}", words.join(", "));
         }
         (Kind::Message(_), _) => "object".into(),
         (Kind::Bool, _) => "true or false".into(),
