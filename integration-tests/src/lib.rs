@@ -1,3 +1,4 @@
 //! The world.
 pub mod bench;
 pub mod load;
+pub mod powerloss;

@@ -131,6 +131,11 @@ pub enum Report {
         /// Records read for the new one.
         records: u64,
     },
+    /// The index cannot be used or made again now; records are kept, reads fail.
+    IndexUnusable {
+        /// Why.
+        why: String,
+    },
 }
 
 impl Report {
@@ -157,6 +162,7 @@ impl fmt::Display for Report {
                 "index made again from {records} journal records ({why}); the old one is kept as \
                  `index.aside`"
             ),
+            Self::IndexUnusable { why } => write!(f, "records are kept but not found: {why}"),
         }
     }
 }

@@ -207,8 +207,11 @@ impl DiskStore {
         if !pending.is_empty() {
             let end = self.journal.end();
             let applied = self.index.borrow_mut().as_mut().map(|index| index.apply(&pending, end));
-            if let Some(Err(fault)) = applied {
-                self.rebuild(&fault)?;
+            if let Some(Err(fault)) = applied
+                && let Err(error) = self.rebuild(&fault)
+            {
+                // The records are durable, so the sync holds; the next read tries again.
+                self.report([Report::IndexUnusable { why: error.to_string() }]);
             }
         }
         if std::mem::take(&mut self.drawn) {

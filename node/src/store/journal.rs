@@ -27,7 +27,7 @@ use cbm_proto::{
 
 use super::{
     Position, Report, StoreError,
-    segment::{at, create, highest, path_of, read_heads, remove_unfinished, sync_folder},
+    segment::{SYNCING, at, create, highest, path_of, read_heads, remove_unfinished, sync_folder},
 };
 
 /// The segment files of one folder.
@@ -119,7 +119,7 @@ impl Journal {
             let tail = &bytes[confirmed..stood];
             self.file.write_all_at(tail, confirmed as u64).map_err(self.at("writing"))?;
         }
-        self.file.sync_data().map_err(self.at("syncing"))?;
+        self.file.sync_data().map_err(self.at(SYNCING))?;
         sync_folder(&self.folder)?;
         self.durable = self.writer.offset();
         Ok(sound)
@@ -145,7 +145,13 @@ impl Journal {
         self.healthy()?;
         let (current, writer, durable) = (self.current, self.writer, self.durable);
         let mark = Mark { current, writer, durable };
-        self.write(records).inspect_err(|_| self.undo(&mark))
+        self.write(records).inspect_err(|error| {
+            // After a failed sync nobody knows what the disk holds; undoing would be guessing.
+            self.poisoned |= matches!(error, StoreError::Io { what: SYNCING, .. });
+            if !self.poisoned {
+                self.undo(&mark);
+            }
+        })
     }
 
     fn write(&mut self, records: &[Record]) -> Result<Vec<Position>, StoreError> {
@@ -178,7 +184,7 @@ impl Journal {
     /// Takes back what a failed append wrote. Newer segments first, so that no crash in between
     /// leaves a segment whose predecessor is not whole.
     fn undo(&mut self, mark: &Mark) {
-        self.poisoned = self.poisoned || self.try_undo(mark).is_err();
+        self.poisoned = self.try_undo(mark).is_err();
     }
 
     fn try_undo(&mut self, mark: &Mark) -> Result<(), StoreError> {
@@ -217,7 +223,7 @@ impl Journal {
     fn confirm(&mut self) -> Result<(), StoreError> {
         self.file.sync_data().map_err(|error| {
             self.poisoned = true;
-            self.at("syncing")(error)
+            self.at(SYNCING)(error)
         })?;
         self.durable = self.writer.offset();
         Ok(())

@@ -17,6 +17,8 @@ use super::{Position, Report, StoreError};
 
 /// Zeros are written in pieces of this size when a segment is made.
 const PIECE: usize = 1024 * 1024;
+/// The verb of errors after which the disk's content is unknown.
+pub(super) const SYNCING: &str = "syncing";
 /// Name of a segment while it is being made.
 const UNFINISHED: &str = "next.tmp";
 
@@ -33,7 +35,7 @@ pub(super) fn at(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> S
 
 /// Makes the entries of a folder durable.
 pub(super) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
-    File::open(folder).and_then(|f| f.sync_all()).map_err(at("syncing", folder))
+    File::open(folder).and_then(|f| f.sync_all()).map_err(at(SYNCING, folder))
 }
 
 /// Removes what a crash left of a segment being made.
@@ -131,6 +133,6 @@ fn fill(path: &Path, head: &SegmentHeader) -> Result<File, StoreError> {
         written += piece;
     }
     file.write_all_at(&head.encode(), 0).map_err(at("writing", path))?;
-    file.sync_all().map_err(at("syncing", path))?;
+    file.sync_all().map_err(at(SYNCING, path))?;
     Ok(file)
 }
