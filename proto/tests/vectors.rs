@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
+#[path = "vectors/document.rs"]
+mod document;
 #[path = "vectors/envelope.rs"]
 mod envelope;
 #[path = "vectors/file.rs"]
@@ -34,6 +36,7 @@ use file::Vector;
 /// with the file itself.
 fn check(area: &str, vector: &Vector) -> Result<String, String> {
     match area {
+        "document" => document::check(vector),
         "envelope" => envelope::check(vector),
         "letter" => letter::check(vector),
         "primitives" => primitives::check(vector),
@@ -47,6 +50,7 @@ fn check(area: &str, vector: &Vector) -> Result<String, String> {
 /// What the generators make: file name without `.txt`, and content.
 fn generated() -> Vec<(&'static str, Vector)> {
     [
+        document::make(),
         envelope::make(),
         letter::make(),
         primitives::make(),
