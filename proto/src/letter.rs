@@ -76,8 +76,11 @@ pub enum LetterError {
     /// Not exactly one header.
     #[error("it does not have exactly one header; its author's software must be mended")]
     Headers,
-    /// A header that cannot be read, or without a name of 16 bytes.
-    #[error("its header cannot be read; its author's software must be mended")]
+    /// A header that cannot be read, without a name of 16 bytes, or whose type has another number
+    /// than its name: rules that go by the one could be evaded by the other.
+    #[error(
+        "its header cannot be read or contradicts itself; its author's software must be mended"
+    )]
     Header,
     /// A body that is no message of its type.
     #[error("its body is not of its type; its author's software must be mended")]
@@ -217,7 +220,9 @@ fn reference(origin: &Origin) -> String {
 fn read_header(bytes: &[u8]) -> Result<Header, LetterError> {
     let header = wire::decode(bytes, TEXT_MAX).map_err(|_| LetterError::Header)?;
     let header = Header(header);
-    if header.id().is_none() {
+    let numbered = catalogue().by_number(header.0.type_number).map(|info| info.number);
+    let named = catalogue().by_name(header.type_name()).map(|info| info.number);
+    if header.id().is_none() || numbered != named {
         return Err(LetterError::Header);
     }
     Ok(header)

@@ -3,11 +3,10 @@
 use super::{Draft, header::original_of};
 use crate::{
     catalogue::{Problem, TypeInfo, catalogue},
+    limits::URGENT_WORDS_MAX,
     terms::{Precedence, Status},
 };
 
-/// Words of an urgent letter's original texts in sum.
-const URGENT_WORDS: usize = 200;
 /// An exercise's subject begins with these words and ends with the last of them.
 const BANNER: [&str; 3] = ["EXERCISE"; 3];
 
@@ -17,11 +16,11 @@ pub(super) fn check(draft: &Draft, info: &TypeInfo, problems: &mut Vec<Problem>)
     check_drill(&texts, problems);
     check_banner(draft, problems);
     let words: usize = texts.iter().map(|text| text.split_whitespace().count()).sum();
-    if words > URGENT_WORDS && draft.header.precedence() >= Precedence::Immediate {
+    if words > URGENT_WORDS_MAX && draft.header.precedence() >= Precedence::Immediate {
         problems.push(Problem {
             path: String::new(),
             cause: format!(
-                "{words} words of text at {}, at most {URGENT_WORDS}",
+                "{words} words of text at {}, at most {URGENT_WORDS_MAX}",
                 draft.header.precedence()
             ),
             remedy: "shorten the texts, attach the details, or lower the precedence".into(),

@@ -1,5 +1,7 @@
 //! Tests of letters: there and back, tolerance towards newer versions, strictness towards damage.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+use proptest::{collection::vec, prelude::*};
+
 use super::*;
 use crate::{
     draft::SendOptions,
@@ -96,7 +98,12 @@ fn what_is_newer_is_kept_and_shown_as_far_as_it_is_known() {
             parts[0] = part(PART_HEADER, [&parts[0].bytes[..], &[0xf8, 0x07, 1]].concat());
         }),
         ("precedence", |parts, header| parts[0] = header(&|header| header.precedence = 9)),
-        ("type", |parts, header| parts[0] = header(&|header| header.type_number = 999)),
+        ("type", |parts, header| {
+            parts[0] = header(&|header| {
+                header.type_number = 999;
+                header.r#type = "later".into();
+            });
+        }),
         ("field in the body", |parts, _| parts.push(part(PART_BODY, vec![0x98, 0x06, 0x01]))),
     ];
     for (what, change) in cases {
@@ -139,6 +146,35 @@ fn what_is_not_a_letter_is_refused() {
     let mut long = good;
     long.push(part(PART_BODY, vec![0; TEXT_MAX]));
     assert_eq!(Letter::from_parts(&long), Err(LetterError::Oversize));
+}
+
+#[test]
+fn a_type_cannot_pass_under_the_name_of_another() {
+    for (number, name) in [(9, "operator-note"), (29, "red-flag"), (9, "later"), (999, "red-flag")]
+    {
+        let mut header = Letter::compose(draft("red-flag"), &origin()).header.0;
+        header.type_number = number;
+        header.r#type = name.into();
+        let mut parts = parts("red-flag");
+        parts[0] = part(PART_HEADER, wire::encode(&header));
+        assert_eq!(Letter::from_parts(&parts), Err(LetterError::Header), "{number} {name}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_parts_are_read_or_refused(
+        at in 0..8_usize, kind in 0..5_u8, cut in 0..300_usize, noise in vec(any::<u8>(), 0..40),
+    ) {
+        let mut parts = parts("incident-alert");
+        let old = parts[at].bytes.clone();
+        let bytes = [&old[..cut.min(old.len())], &noise].concat();
+        parts[at] = part(kind, bytes);
+        if let Ok(letter) = Letter::from_parts(&parts) {
+            prop_assert!(letter.to_json().is_object());
+            prop_assert!(letter.attachments.iter().all(|file| is_file_name(&file.name)));
+        }
+    }
 }
 
 #[test]

@@ -192,7 +192,10 @@ fn future() -> Vec<(&'static str, Vector)> {
             newer("field 99 in the header", &parts)
         }),
         ("letter_future_type", {
-            let parts = with_header(|header| header.type_number = 999);
+            let parts = with_header(|header| {
+                header.type_number = 999;
+                header.r#type = "later".into();
+            });
             newer("type 999: kept, shown by its header", &parts)
         }),
         ("letter_future_precedence", {
@@ -218,6 +221,10 @@ fn broken() -> Vec<(&'static str, Vector)> {
         ("letter_short_id", {
             let short = with_header(|header| header.id = Bytes::from_static(b"short"));
             vector("header", "its name has 5 bytes", &short)
+        }),
+        ("letter_type_by_another_name", {
+            let other = with_header(|header| header.r#type = "operator-note".into());
+            vector("header", "number 9 under the name of 29", &other)
         }),
         ("letter_body_garbage", vector("body", "not protobuf", &body)),
         ("letter_body_other_wire_type", {

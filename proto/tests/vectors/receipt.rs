@@ -76,6 +76,7 @@ pub(crate) fn make() -> Vec<(&'static str, Vector)> {
     let mut other = parts(vec![entry(Level::L1)]);
     let mut header: wire::LetterHeader = wire::decode(&other[0].bytes, 4_096).unwrap();
     header.type_number = 999;
+    header.r#type = "later".into();
     other[0] = part(PART_HEADER, wire::encode(&header));
     let outcome = raw(vec![on_wire(|entry| entry.outcome = 99)]);
     vec![
