@@ -1,0 +1,142 @@
+//! When the journal takes nothing: no statement of our own, until it does again (invariant I5).
+//!
+//! What was gathered is dropped unspoken, everybody who waits is told so, and the station is
+//! restored from what the store holds. Until the next try nothing is handled: what is heard is
+//! ignored (others forward it, catch-up brings it later), what is asked gets no answer.
+
+use std::{ops::ControlFlow, sync::Arc};
+
+use cbm_proto::{
+    accord::Directory,
+    event::{Input, Verdict},
+    id::StationId,
+    keys::StationKeys,
+    station::{Setup, Station},
+    time::{Mono, SECOND},
+};
+
+use super::{Ended, Runtime};
+use crate::{
+    api::command::Failed,
+    clock,
+    perform::writer::Writer,
+    store::{Marker, Position, Store},
+};
+
+/// Between the first failure and the next try.
+const FIRST_PAUSE: u64 = SECOND;
+/// Longest time between tries.
+const LONGEST_PAUSE: u64 = 30 * SECOND;
+
+/// An outage of the store.
+pub(super) struct Outage {
+    /// When it is tried again.
+    pub(super) until: Mono,
+    /// What people who want to send are told.
+    pub(super) words: String,
+}
+
+impl Runtime {
+    /// Drops what cannot be kept, says so, and goes back to what the store holds.
+    pub(super) async fn begin_outage(&mut self, words: String) -> Result<(), Ended> {
+        tracing::error!(cause = words, "the journal takes nothing: nothing is sent until it does");
+        self.batch = super::Batch::default();
+        for (_, reply) in std::mem::take(&mut self.waiting) {
+            // Whoever asked may be gone.
+            let _ = reply.send(Err(Failed::Storage(words.clone())));
+        }
+        let made = self.maker.make(self.performer.writer()).await;
+        self.station = made.map_err(Ended::Restore)?;
+        let pause = self.maker.pause.clamp(FIRST_PAUSE, LONGEST_PAUSE);
+        self.maker.pause = pause.saturating_mul(2);
+        self.links.storing = false;
+        self.outage = Some(Outage { until: self.clock.now().mono.plus(pause), words });
+        Ok(())
+    }
+
+    /// An input while nothing can be kept. Every heard message still gets its one verdict.
+    pub(super) async fn handle_in_outage(&mut self, input: Input) -> Result<(), Ended> {
+        match input {
+            Input::Heard { token, .. } => {
+                Ok(self.performer.verdicts(vec![(token, Verdict::Ignore)]).await?)
+            }
+            Input::Tick => self.try_again().await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn try_again(&mut self) -> Result<(), Ended> {
+        tracing::info!("trying the journal again");
+        self.outage = None;
+        self.links.storing = true;
+        let now = self.clock.now();
+        let effects = self.station.start(now, &clock::entropy()?);
+        self.take(effects).await?;
+        let linked: Vec<StationId> = self.links.linked.keys().copied().collect();
+        for peer in linked {
+            let effects = self.station.handle(now, &clock::entropy()?, Input::Linked { peer });
+            self.take(effects).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes the station anew from keys, documents and journal.
+pub struct Maker {
+    /// Who we are.
+    pub me: StationId,
+    /// Our keys.
+    pub keys: Arc<StationKeys>,
+    /// The documents that came with the configuration; all others are in the journal.
+    pub directory: Directory,
+    /// Time of the last pause, doubled by each failure in a row.
+    pub pause: u64,
+}
+
+impl Maker {
+    /// The station as the store knows it, not yet started.
+    ///
+    /// # Errors
+    /// Keys or journal cannot be read, or the journal is not this station's; in words.
+    pub async fn make(&self, writer: &Writer) -> Result<Station, String> {
+        let (me, keys, directory) = (self.me, self.keys.clone(), self.directory.clone());
+        let work = move |store: &mut dyn Store| {
+            let moved = look_through(store)? == Marker::Moved;
+            let mut station = Station::new(Setup { me, keys, directory, moved });
+            fill(&mut station, store)?;
+            Ok(station)
+        };
+        writer.with(work).await.map_err(|gone| gone.to_string())?
+    }
+}
+
+/// One pass over the journal, so that damage is known before the marker is asked.
+fn look_through(store: &dyn Store) -> Result<Marker, String> {
+    store.scan(Position::START, &mut |_, _| ControlFlow::Continue(())).map_err(words)?;
+    for report in store.take_reports() {
+        if report.is_loss() {
+            tracing::error!("{report}");
+        } else {
+            tracing::warn!("{report}");
+        }
+    }
+    Ok(store.marker())
+}
+
+/// Gives the station every record, in order.
+fn fill(station: &mut Station, store: &dyn Store) -> Result<(), String> {
+    let mut refused = None;
+    let mut each = |position, record| match station.restore(&record) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            refused = Some(format!("the record at {position}: {error}"));
+            ControlFlow::Break(())
+        }
+    };
+    store.scan(Position::START, &mut each).map_err(words)?;
+    refused.map_or(Ok(()), Err)
+}
+
+fn words(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

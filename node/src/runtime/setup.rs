@@ -1,0 +1,190 @@
+//! Makes everything the loop needs, in the order that keeps promises, and says `ready`.
+//!
+//! Lock and journal first, then the station from it, then the mesh with the membership that the
+//! station knows, last the API's socket: nobody can ask before there is somebody to answer.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use cbm_proto::{
+    accord::{Directory, Role, station_id},
+    event::{Notice, Officer, Topic},
+    id::{StationId, StationName},
+    station::Station,
+};
+
+use super::{Maker, Ports, Runtime};
+use crate::{
+    api::{
+        command::Desk,
+        failure::{Code, Failure},
+        officer::Duty,
+        routes::{self, Api},
+        server,
+    },
+    clock::{self, Clock},
+    config::Config,
+    documents,
+    keystore::Keystore,
+    mesh::{self, Grant, Lane, Membership, Mesh, MeshConfig},
+    perform::{Performer, writer::Writer},
+    shutdown::Shutdown,
+    store::disk::{DiskStore, Options},
+};
+
+/// Runs a node until it is told to stop.
+///
+/// # Errors
+/// It cannot start, or has to end; in words.
+pub async fn run(config: Config) -> Result<(), Failure> {
+    let shutdown = Shutdown::listen().map_err(|e| failed(e, "is a signal handler forbidden?"))?;
+    let maker = maker(&config)?;
+    let genesis = clock::entropy().map_err(|e| failed(e, "-"))?;
+    let store = DiskStore::open(&config.data, &Options::new(genesis))
+        .map_err(|e| failed(e, "look at the disk and at paths.data in the configuration"))?;
+    let writer = Writer::start(Box::new(store)).map_err(|e| failed(e, "allow more threads"))?;
+    let station = maker.make(&writer).await.map_err(|e| failed(e, "restore from a backup"))?;
+    let Mesh { handle, events, listening } = start_mesh(&config, &maker, &station).await?;
+    let (performer, inputs) = Performer::new(handle, writer);
+    let (desk, commands, notices) = Desk::new();
+    let socket = server::open(&config.socket)
+        .await
+        .map_err(|e| failed(e, "correct paths.socket in the configuration"))?;
+    let api =
+        tokio::spawn(server::serve(socket, routes::routes(Api { desk, duty: duty(&config) })));
+    say_ready(&config, &listening);
+    let ports = Ports { events, commands, notices, inputs, shutdown };
+    let ended = Runtime::new(Clock::start(), station, maker, performer, ports).run().await;
+    api.abort();
+    // A socket that stays would only be taken away by the next start.
+    let _ = std::fs::remove_file(&config.socket);
+    ended.map_err(|e| Failure::told(Code::Failed, "the node ended", e, "look at the log above"))
+}
+
+fn failed(cause: impl std::fmt::Display, otherwise: &str) -> Failure {
+    Failure::told(Code::Failed, "the node did not start", cause, otherwise)
+}
+
+/// The one line on standard output. Whoever started us waits for it.
+fn say_ready(config: &Config, listening: &[String]) {
+    use std::io::Write;
+    let line = format!("ready {} on {}", config.station, listening.join(" "));
+    let mut out = std::io::stdout().lock();
+    // Nobody may read it.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    tracing::info!(socket = %config.socket.display(), "ready");
+}
+
+fn duty(config: &Config) -> Duty {
+    let officer = |(user, o): (&String, &crate::config::Officer)| {
+        (user.clone(), Officer { name: o.officer.clone(), office: o.office.clone() })
+    };
+    Duty::new(config.officers.iter().map(officer).collect())
+}
+
+/// Who we are, by our documents and keys, which must agree.
+fn maker(config: &Config) -> Result<Maker, Failure> {
+    let loaded = documents::load(&config.documents)
+        .map_err(|e| failed(e, "correct paths.documents in the configuration"))?;
+    for refused in &loaded.refused {
+        tracing::warn!(%refused, "a document of the folder is not believed");
+    }
+    let directory = loaded.directory;
+    let me = station_id(&directory.network(), &config.station);
+    let member = directory.member(&me).ok_or_else(|| not_listed(&config.station))?;
+    let keys = Keystore::open(&config.keys).and_then(|keystore| keystore.load_station());
+    let keys = keys.map_err(|e| failed(e, "correct paths.keys in the configuration"))?;
+    let mine = keys.public();
+    if mine.sign != member.sign || mine.peer != member.peer {
+        return Err(Failure::new(
+            Code::Failed,
+            "the node did not start",
+            format!("the keys are not those that the certificate of {} names", config.station),
+            "put the right keys there, or have the party's authority certify these",
+        ));
+    }
+    Ok(Maker { me, keys: Arc::new(keys), directory, pause: 0 })
+}
+
+fn not_listed(station: &StationName) -> Failure {
+    Failure::new(
+        Code::Failed,
+        "the node did not start",
+        format!("no certificate for {station} is among the documents, or it was revoked"),
+        "have the party's authority certify the station, and put the certificate there",
+    )
+}
+
+async fn start_mesh(config: &Config, maker: &Maker, station: &Station) -> Result<Mesh, Failure> {
+    let directory = station.directory();
+    let settings = MeshConfig {
+        listen: config.listen.clone(),
+        members_expected: directory.members().count(),
+        redial: (config.redial_min, config.redial_max),
+        only_links: only_links(config, directory)?,
+        ..MeshConfig::new(*maker.keys.peer_seed, directory.network(), maker.me)
+    };
+    mesh::start(settings, membership(station))
+        .await
+        .map_err(|e| failed(e, "correct mesh.listen in the configuration"))
+}
+
+fn only_links(
+    config: &Config,
+    directory: &Directory,
+) -> Result<Option<BTreeSet<StationId>>, Failure> {
+    let Some(names) = &config.links else { return Ok(None) };
+    let id = |name: &StationName| {
+        directory.by_name(name).map(|member| member.id).ok_or_else(|| {
+            failed(
+                format!("mesh.links names {name}, which stands in no certificate"),
+                "correct mesh.links in the configuration",
+            )
+        })
+    };
+    names.iter().map(id).collect::<Result<_, _>>().map(Some)
+}
+
+/// Who may link and which lanes there are, as the station's documents say now.
+#[must_use]
+pub fn membership(station: &Station) -> Membership {
+    let directory = station.directory();
+    let state = |role: Role| role == Role::State;
+    let mine = directory.member(&station.me()).is_some_and(|me| state(me.role));
+    let others = directory.members().filter(|member| member.id != station.me());
+    let grants = others.map(|member| Grant {
+        station: member.id,
+        peer: member.peer,
+        message: mine && state(member.role),
+        addresses: member.addresses.clone(),
+        dial: true,
+    });
+    let lanes = station.topics().into_iter().filter_map(|(topic, members)| match topic {
+        Topic::Lane(id) => Some(Lane { id, members }),
+        Topic::Beacon => None,
+    });
+    Membership { grants: grants.collect(), lanes: lanes.collect() }
+}
+
+/// What the operator's log says of a notice. No party, no text (I12).
+pub(super) fn log(notice: &Notice) {
+    match notice {
+        Notice::Letter(msg) => tracing::info!(?msg, "a letter is in the inbox"),
+        Notice::Settled { msg, station, level } => {
+            tracing::debug!(?msg, ?station, %level, "a letter came further");
+        }
+        Notice::Speaks(incarnation) => tracing::info!(?incarnation, "the station speaks"),
+        Notice::Clone => tracing::error!(
+            "CLONE: another node speaks with this station's keys, so this one is silent. Stop one \
+             of the two for good, then start this one again"
+        ),
+        Notice::Forked(station) => tracing::error!(?station, "signed two headers as one number"),
+        Notice::Refused(envelope) => tracing::warn!(?envelope, "refused after opening"),
+        Notice::ClockInDoubt(true) => tracing::warn!(
+            "this machine's clock is in doubt: nothing expires and nothing is called late until it \
+             agrees with the others; check its time service"
+        ),
+        Notice::ClockInDoubt(false) => tracing::info!("this machine's clock agrees again"),
+        Notice::OverRate => tracing::warn!("neighbours defer our letters: over the accord's rate"),
+        Notice::Document(words) => tracing::warn!(words, "a document was refused"),
+    }
+}
