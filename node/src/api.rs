@@ -1,0 +1,18 @@
+//! The local API: JSON over HTTP on a Unix socket, for the command line and for other systems.
+//!
+//! Whoever may open the socket may ask and send; only a Unix user whom `[officers]` names acts for
+//! an office (levels L3 and up). The API decides nothing: it checks a draft against the catalogue,
+//! hands [`command::Command`]s to the runtime over one bounded channel, and turns what comes back
+//! into the shapes of [`shape`]. `client` is the other end, in the command line.
+
+pub mod client;
+pub mod command;
+pub mod compose;
+pub mod failure;
+mod follow;
+mod letters;
+pub mod officer;
+pub mod routes;
+pub mod server;
+pub mod shape;
+mod view;

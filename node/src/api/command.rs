@@ -1,0 +1,225 @@
+//! What the API asks of the runtime, over one bounded channel.
+//!
+//! Every command is answered through its own one-shot channel, and no sooner than everything that
+//! the answer rests on is durable (invariant I1): an id returned by a send survives a power cut. A
+//! command that is dropped unanswered means that the node is stopping. Made by `routes`, taken by
+//! `runtime`.
+
+use bytes::Bytes;
+use cbm_proto::{
+    draft::Draft,
+    event::{Act, Denied, Notice, Officer},
+    id::{EnvelopeId, MsgId, StationId},
+    journal::Record,
+    station::Station,
+    time::Now,
+};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::failure::{Code, Failure};
+
+/// Commands waiting for the runtime. Full: the API waits, and with it the caller.
+pub const COMMANDS: usize = 256;
+/// Notices kept for a follower that is slow; one that misses some looks at the whole again.
+pub const NOTICES: usize = 1_024;
+
+/// How a submit or an act ends.
+pub type Outcome = Result<MsgId, Failed>;
+
+/// Why a submit or an act was not done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failed {
+    /// The station says no.
+    #[error("{0}")]
+    Denied(#[from] Denied),
+    /// The journal did not take it; nothing was sent.
+    #[error("{0}")]
+    Storage(String),
+}
+
+/// Reads something off the station: called once with it, gives the answer to send when what it
+/// rests on is durable. Must be quick: the loop waits for it.
+pub type Look = Box<dyn FnOnce(&Station, Now) -> Answer + Send>;
+/// Sends an answer.
+pub type Answer = Box<dyn FnOnce() + Send>;
+
+/// One thing asked of the runtime.
+pub enum Command {
+    /// A notification to send.
+    Submit {
+        /// Checked against the catalogue.
+        draft: Box<Draft>,
+        /// For the outcome.
+        reply: oneshot::Sender<Outcome>,
+    },
+    /// An officer does something with a letter.
+    Act {
+        /// Which letter.
+        msg: MsgId,
+        /// What.
+        act: Act,
+        /// Who.
+        by: Officer,
+        /// For the outcome.
+        reply: oneshot::Sender<Outcome>,
+    },
+    /// Something about the station is asked.
+    Look(Look),
+    /// What the store holds of a letter is wanted.
+    Stored {
+        /// Which letter.
+        msg: MsgId,
+        /// Its envelope.
+        id: EnvelopeId,
+        /// For the answer.
+        reply: oneshot::Sender<Result<Stored, String>>,
+    },
+    /// The links are asked for.
+    Links(oneshot::Sender<Links>),
+    /// A link is held down, or let up.
+    Hold {
+        /// With whom.
+        peer: StationId,
+        /// Whether it is held.
+        on: bool,
+        /// When it was handed to the mesh.
+        reply: oneshot::Sender<()>,
+    },
+}
+
+/// What the store holds of one letter.
+#[derive(Debug)]
+pub struct Stored {
+    /// Own records about it, its key among them.
+    pub about: Vec<Record>,
+    /// Its envelope.
+    pub envelope: Option<Bytes>,
+}
+
+/// What the runtime knows of the links.
+#[derive(Clone, Debug, Default)]
+pub struct Links {
+    /// Linked stations, with what the link runs over.
+    pub linked: std::collections::BTreeMap<StationId, String>,
+    /// Links that the operator holds down.
+    pub held: std::collections::BTreeSet<StationId>,
+    /// Strangers refused since the start.
+    pub strangers: u64,
+    /// The journal takes what is written.
+    pub storing: bool,
+}
+
+/// The API's end of the channel.
+#[derive(Clone)]
+pub struct Desk {
+    commands: mpsc::Sender<Command>,
+    notices: broadcast::Sender<Notice>,
+}
+
+impl Desk {
+    /// Both ends; notices that the runtime sends reach every follower that listens by then.
+    #[must_use]
+    pub fn new() -> (Self, mpsc::Receiver<Command>, broadcast::Sender<Notice>) {
+        let (commands, taken) = mpsc::channel(COMMANDS);
+        let (notices, _) = broadcast::channel(NOTICES);
+        (Self { commands, notices: notices.clone() }, taken, notices)
+    }
+
+    /// Notices from now on.
+    #[must_use]
+    pub fn follow(&self) -> broadcast::Receiver<Notice> {
+        self.notices.subscribe()
+    }
+
+    /// Submits a draft.
+    ///
+    /// # Errors
+    /// The station or the disk refuses, or the node is stopping.
+    pub async fn submit(&self, draft: Draft) -> Result<MsgId, Failure> {
+        let outcome = self.ask(|reply| Command::Submit { draft: Box::new(draft), reply }).await?;
+        outcome.map_err(|e| failed("nothing was sent", &e))
+    }
+
+    /// Acts for an officer.
+    ///
+    /// # Errors
+    /// As [`Desk::submit`].
+    pub async fn act(&self, msg: MsgId, act: Act, by: Officer) -> Result<MsgId, Failure> {
+        let outcome = self.ask(|reply| Command::Act { msg, act, by, reply }).await?;
+        outcome.map_err(|e| failed("the letter is untouched", &e))
+    }
+
+    /// Reads something off the station.
+    ///
+    /// # Errors
+    /// The node is stopping.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Station, Now) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.ask(|reply| {
+            Command::Look(Box::new(move |station, now| {
+                let found = read(station, now);
+                Box::new(move || drop(reply.send(found)))
+            }))
+        })
+        .await
+    }
+
+    /// What the store holds of a letter.
+    ///
+    /// # Errors
+    /// The store cannot be read, or the node is stopping.
+    pub async fn stored(&self, msg: MsgId, id: EnvelopeId) -> Result<Stored, Failure> {
+        let found = self.ask(|reply| Command::Stored { msg, id, reply }).await?;
+        found.map_err(|e| {
+            let otherwise = "look at the disk and at the node's log";
+            Failure::told(Code::Storage, "the letter could not be read", e, otherwise)
+        })
+    }
+
+    /// The links.
+    ///
+    /// # Errors
+    /// The node is stopping.
+    pub async fn links(&self) -> Result<Links, Failure> {
+        self.ask(Command::Links).await
+    }
+
+    /// Holds a link down or lets it up.
+    ///
+    /// # Errors
+    /// The node is stopping.
+    pub async fn hold(&self, peer: StationId, on: bool) -> Result<(), Failure> {
+        self.ask(|reply| Command::Hold { peer, on, reply }).await
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, Failure> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| Failure::stopping())?;
+        answer.await.map_err(|_| Failure::stopping())
+    }
+}
+
+/// Which denials are a matter of rules, and which of the request.
+fn failed(error: &str, failed: &Failed) -> Failure {
+    let (code, otherwise) = match failed {
+        Failed::Storage(_) => (Code::Storage, "make room on the disk, then repeat the command"),
+        Failed::Denied(denied) => match denied {
+            Denied::NoSuchLetter(_) => (Code::NotFound, "`cbm inbox` lists what is here"),
+            Denied::NoSuchParty(_)
+            | Denied::NoSuchGroup(_)
+            | Denied::NoRecipient
+            | Denied::NotInGroup { .. }
+            | Denied::TooManyRecipients(_) => (Code::Usage, "`cbm peers` lists the stations"),
+            Denied::Role | Denied::Draft(_) => (Code::Refused, "change the letter as said"),
+            Denied::Full => (Code::Unavailable, "try again in a minute"),
+            Denied::Clone => (Code::Refused, "stop one of the two nodes for good"),
+            Denied::Seal(_) => (Code::Failed, "look at the node's log"),
+        },
+    };
+    Failure::told(code, error, failed, otherwise)
+}

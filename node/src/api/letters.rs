@@ -1,0 +1,79 @@
+//! Letters read back: the envelope from the store, opened again with what the archive keeps.
+
+use bytes::Bytes;
+use cbm_proto::{id::MsgId, inbox::Received, letter::Letter};
+use serde_json::Value;
+
+use super::{
+    command::Desk,
+    failure::{Code, Failure},
+    view,
+};
+
+/// The notification as JSON, with what this station knows about it beside: `id`, `from`,
+/// `received_at`, `level`, `outcome` (the last three null for one of our own).
+pub(super) async fn json(desk: &Desk, msg: MsgId) -> Result<Value, Failure> {
+    let letter = open(desk, msg).await?;
+    let known = desk
+        .look(move |station, _| {
+            let received = station.received(&msg).cloned();
+            let author = received.as_ref().map_or_else(|| station.me(), |r| r.author);
+            (view::name(station.directory(), &author), received)
+        })
+        .await?;
+    let (from, received): (String, Option<Received>) = known;
+    let mut json = letter.to_json();
+    json["id"] = msg.to_string().into();
+    json["from"] = from.into();
+    json["received_at"] = received.as_ref().map(|r| r.received_at.to_string()).into();
+    json["level"] = received.as_ref().and_then(|r| r.level).map(|l| l.word()).into();
+    json["outcome"] = received.as_ref().and_then(|r| r.outcome).map(|o| o.word()).into();
+    Ok(json)
+}
+
+/// The content of one attachment, by its place in the letter, from 0.
+pub(super) async fn attachment(desk: &Desk, msg: MsgId, number: usize) -> Result<Bytes, Failure> {
+    let letter = open(desk, msg).await?;
+    letter.attachments.get(number).map(|file| file.bytes.clone()).ok_or_else(|| {
+        Failure::new(
+            Code::NotFound,
+            "there is no such attachment",
+            format!("the letter has {} of them, counted from 0", letter.attachments.len()),
+            "`cbm show ID` lists them",
+        )
+    })
+}
+
+/// The subject alone.
+pub(super) async fn subject(desk: &Desk, msg: MsgId) -> Result<Option<String>, Failure> {
+    let letter = open(desk, msg).await?;
+    let subject = letter.header.subject();
+    Ok((!subject.is_empty()).then(|| subject.to_owned()))
+}
+
+async fn open(desk: &Desk, msg: MsgId) -> Result<Letter, Failure> {
+    let id = desk.look(move |station, _| station.envelope_of(&msg)).await?;
+    let id = id.ok_or_else(|| {
+        Failure::new(
+            Code::NotFound,
+            "there is no such letter",
+            format!("this station neither received nor sent {msg}"),
+            "`cbm inbox` lists what was received",
+        )
+    })?;
+    let stored = desk.stored(msg, id).await?;
+    let envelope = stored.envelope.ok_or_else(|| {
+        Failure::new(
+            Code::Storage,
+            "the letter could not be read",
+            "the store does not hold its envelope",
+            "look at the node's log for damage of the journal",
+        )
+    })?;
+    let about = stored.about;
+    let opened = desk.look(move |station, _| station.reopen(&about, envelope)).await?;
+    opened.map_err(|e| {
+        let otherwise = "look at the node's log; the envelope is kept";
+        Failure::told(Code::Failed, "the letter could not be opened", e, otherwise)
+    })
+}

@@ -1,0 +1,261 @@
+//! The routes of the local API.
+//!
+//! Each handler checks its input, asks the runtime through the [`Desk`], and shapes the answer. No
+//! state is kept here. Bodies are bounded before they are read.
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, Path, Query, State},
+    http::{StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use cbm_proto::{
+    event::{Act, Officer},
+    id::MsgId,
+};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use super::{
+    command::Desk,
+    compose,
+    failure::{Code, Failure},
+    follow, letters,
+    officer::Duty,
+    server::Caller,
+    shape::{AckRequest, DeclineRequest, Health, PeerView, SendRequest, Sent, StatusView},
+    view,
+};
+
+/// Largest request: all attachments in base64 (192 KiB becomes 256 KiB), the text, room.
+const REQUEST_MAX: usize = 512 * 1024;
+
+/// What every handler is given.
+#[derive(Clone)]
+pub struct Api {
+    /// The way to the runtime.
+    pub desk: Desk,
+    /// Who acts for which office.
+    pub duty: Duty,
+}
+
+/// The router.
+#[must_use]
+pub fn routes(api: Api) -> Router {
+    Router::new()
+        .route("/v1/send", post(send))
+        .route("/v1/status/{id}", get(status))
+        .route("/v1/inbox", get(follow::inbox))
+        .route("/v1/letters/{id}", get(letter))
+        .route("/v1/letters/{id}/attachments/{number}", get(attachment))
+        .route("/v1/letters/{id}/show", post(show))
+        .route("/v1/letters/{id}/ack", post(ack))
+        .route("/v1/letters/{id}/decline", post(decline))
+        .route("/v1/letters/{id}/reply", post(reply))
+        .route("/v1/peers", get(peers))
+        .route("/v1/peers/cut", post(cut))
+        .route("/v1/peers/mend", post(mend))
+        .route("/v1/health", get(health))
+        .fallback(nothing_here)
+        .layer(DefaultBodyLimit::max(REQUEST_MAX))
+        .with_state(api)
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.code.http());
+        (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), Json(self)).into_response()
+    }
+}
+
+async fn nothing_here() -> Failure {
+    Failure::new(
+        Code::NotFound,
+        "nothing was done",
+        "the node has no such route",
+        "is the node of the same version as this program?",
+    )
+}
+
+async fn send(State(api): State<Api>, body: Bytes) -> Result<Json<Sent>, Failure> {
+    let request: SendRequest = read(&body)?;
+    let msg = api.desk.submit(compose::draft(&request)?).await?;
+    Ok(Json(Sent { id: msg.to_string() }))
+}
+
+/// A level to wait for, and how long.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wait {
+    wait: Option<String>,
+    timeout_ms: Option<u64>,
+}
+
+async fn status(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    Query(wait): Query<Wait>,
+) -> Result<Json<StatusView>, Failure> {
+    let msg = msg_id(&id)?;
+    let view = match wait.wait {
+        None => follow::status(&api.desk, msg).await?,
+        Some(level) => {
+            let level = compose::level(&level)?;
+            follow::reached(&api.desk, msg, level, wait.timeout_ms.unwrap_or(10_000)).await?
+        }
+    };
+    Ok(Json(view))
+}
+
+async fn letter(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Json<serde_json::Value>, Failure> {
+    letters::json(&api.desk, msg_id(&id)?).await.map(Json)
+}
+
+async fn attachment(
+    State(api): State<Api>,
+    Path((id, number)): Path<(String, usize)>,
+) -> Result<Response, Failure> {
+    let bytes = letters::attachment(&api.desk, msg_id(&id)?, number).await?;
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
+}
+
+async fn show(
+    State(api): State<Api>,
+    Acting(by): Acting,
+    Path(id): Path<String>,
+) -> Result<Json<Sent>, Failure> {
+    act(&api, &id, Act::Show, by).await
+}
+
+async fn ack(
+    State(api): State<Api>,
+    Acting(by): Acting,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<Sent>, Failure> {
+    let request: AckRequest = read(&body)?;
+    act(&api, &id, compose::ack(request)?, by).await
+}
+
+async fn decline(
+    State(api): State<Api>,
+    Acting(by): Acting,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<Sent>, Failure> {
+    let request: DeclineRequest = read(&body)?;
+    act(&api, &id, compose::decline(request)?, by).await
+}
+
+async fn reply(
+    State(api): State<Api>,
+    Acting(by): Acting,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<Sent>, Failure> {
+    let request: SendRequest = read(&body)?;
+    let msg = msg_id(&id)?;
+    let author = api.desk.look(move |s, _| s.received(&msg).map(|r| r.party.clone())).await?;
+    let author = author.ok_or_else(|| {
+        Failure::new(
+            Code::NotFound,
+            "nothing was sent",
+            format!("no letter {msg} was received here"),
+            "`cbm inbox` lists what was received",
+        )
+    })?;
+    let draft = compose::answer(&request, msg, author)?;
+    act(&api, &id, Act::Reply { draft: Box::new(draft) }, by).await
+}
+
+async fn act(api: &Api, id: &str, act: Act, by: Officer) -> Result<Json<Sent>, Failure> {
+    let msg = api.desk.act(msg_id(id)?, act, by).await?;
+    Ok(Json(Sent { id: msg.to_string() }))
+}
+
+async fn peers(State(api): State<Api>) -> Result<Json<Vec<PeerView>>, Failure> {
+    let links = api.desk.links().await?;
+    api.desk.look(move |station, _| view::peers(station, &links)).await.map(Json)
+}
+
+/// Which link.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    station: String,
+}
+
+async fn cut(State(api): State<Api>, body: Bytes) -> Result<Json<Vec<PeerView>>, Failure> {
+    hold(api, &body, true).await
+}
+
+async fn mend(State(api): State<Api>, body: Bytes) -> Result<Json<Vec<PeerView>>, Failure> {
+    hold(api, &body, false).await
+}
+
+async fn hold(api: Api, body: &Bytes, on: bool) -> Result<Json<Vec<PeerView>>, Failure> {
+    let which: Which = read(body)?;
+    let name = compose::station(&which.station)?;
+    let found = api.desk.look(move |s, _| s.directory().by_name(&name).map(|m| m.id)).await?;
+    let Some(peer) = found else {
+        return Err(Failure::new(
+            Code::NotFound,
+            "no link was changed",
+            format!("no station {} stands in the accord", which.station),
+            "`cbm peers` lists the stations",
+        ));
+    };
+    api.desk.hold(peer, on).await?;
+    peers(State(api)).await
+}
+
+async fn health(State(api): State<Api>) -> Result<Json<Health>, Failure> {
+    let links = api.desk.links().await?;
+    api.desk.look(move |station, _| view::health(station, &links)).await.map(Json)
+}
+
+/// The officer at the other end; policy refuses anybody else.
+struct Acting(Officer);
+
+impl FromRequestParts<Api> for Acting {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
+        let caller = parts.extensions.get::<ConnectInfo<Caller>>().and_then(|info| info.0.uid);
+        let Some(uid) = caller else {
+            return Err(Failure::new(
+                Code::Refused,
+                "the letter is untouched",
+                "the system does not say which Unix user asks",
+                "ask over the node's own socket",
+            ));
+        };
+        api.duty.officer(uid).map(Self)
+    }
+}
+
+fn msg_id(text: &str) -> Result<MsgId, Failure> {
+    MsgId::from_hex(text).ok_or_else(|| {
+        Failure::new(
+            Code::Usage,
+            "nothing was done",
+            format!("`{text}` is not the id of a letter"),
+            "an id is 32 hex digits, as `cbm send` and `cbm inbox` print it",
+        )
+    })
+}
+
+fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(|cause| {
+        Failure::new(
+            Code::Usage,
+            "nothing was done",
+            format!("the request is not understood: {cause}"),
+            "send the JSON that this route takes, without unknown keys",
+        )
+    })
+}

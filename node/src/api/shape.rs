@@ -1,0 +1,256 @@
+//! The shapes of the local API: what travels as JSON between the node and whoever asks it.
+//!
+//! Keys are snake_case, times RFC 3339 in UTC, identifiers hex; other systems rely on the names
+//! here. Requests refuse unknown keys: own input with anything unknown is an error
+//! (`protocol.md` 2). Read and written by both ends of the API.
+
+use std::collections::BTreeMap;
+
+use cbm_proto::terms::Level;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A notification to send. `letter` is the JSON that `cbm template TYPE` prints an example of.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SendRequest {
+    /// Name of the type, as `cbm types` lists it.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// Parties that owe an answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub to: Vec<String>,
+    /// Parties that get a copy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub info: Vec<String>,
+    /// The group it travels in; the group of all states when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Overrides the type's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precedence: Option<String>,
+    /// ACTUAL when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// What is said: subject, marking, body.
+    pub letter: Value,
+    /// Files that go with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<AttachmentIn>,
+    /// Who wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drafted_by: Option<String>,
+    /// Who released it; another person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released_by: Option<String>,
+    /// Why one person alone released it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<String>,
+}
+
+/// A file that goes with a letter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttachmentIn {
+    /// Its name, without folders.
+    pub name: String,
+    /// Its media type; what the name suggests when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+    /// Its content in base64.
+    pub base64: String,
+}
+
+/// The letter was taken: it is durable here, and will be delivered or reported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// Its name, inside the letter, whatever envelope carries it.
+    pub id: String,
+}
+
+/// How far a letter came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusView {
+    /// The letter.
+    pub id: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// Its precedence.
+    pub precedence: String,
+    /// Each station that was addressed.
+    pub addressees: Vec<AddresseeView>,
+}
+
+impl StatusView {
+    /// Whether every party that owes an answer (or, when none does, every party) has one station
+    /// at this level or above.
+    #[must_use]
+    pub fn reached(&self, level: Level) -> bool {
+        let owing = self.addressees.iter().any(|a| !a.info);
+        let counted = self.addressees.iter().filter(|a| !owing || !a.info);
+        let mut parties: BTreeMap<&str, bool> = BTreeMap::new();
+        for addressee in counted {
+            let there = addressee.level.as_deref().and_then(Level::from_word) >= Some(level);
+            *parties.entry(&addressee.party).or_default() |= there;
+        }
+        !parties.is_empty() && parties.values().all(|there| *there)
+    }
+}
+
+/// How far a letter came at one station.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddresseeView {
+    /// The party.
+    pub party: String,
+    /// The station, in full.
+    pub station: String,
+    /// Only a copy: owes no answer.
+    pub info: bool,
+    /// One of five words: `not_reached`, `reached_unattended`, `seen_unanswered`, `declined`,
+    /// `answered`.
+    pub state: String,
+    /// `L0` to `L6`, or nothing yet.
+    pub level: Option<String>,
+    /// What the office said it will do.
+    pub outcome: Option<String>,
+    /// When that level was reached there.
+    pub at: Option<String>,
+    /// By which way it was confirmed.
+    pub path: Option<String>,
+    /// When the next level is due.
+    pub due_at: Option<String>,
+    /// That time has passed.
+    pub overdue: bool,
+    /// Why nothing comes, when it is known.
+    pub cause: Option<String>,
+}
+
+/// One letter in the inbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboxRow {
+    /// The letter.
+    pub id: String,
+    /// The station that wrote it.
+    pub from: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// Its precedence.
+    pub precedence: String,
+    /// Real, exercise, test or service traffic.
+    pub status: String,
+    /// Its subject; null for one that this version cannot read.
+    pub subject: Option<String>,
+    /// When it was here.
+    pub received_at: String,
+    /// The highest level that we confirmed.
+    pub level: Option<String>,
+    /// Made by a newer version: shown as far as it is understood.
+    pub newer: bool,
+}
+
+/// A human received it; perhaps with an outcome.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AckRequest {
+    /// What the office will do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// Words beside the fixed ones.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
+}
+
+/// The office declines.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeclineRequest {
+    /// Why, from the list.
+    pub reason: String,
+    /// Words beside it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
+}
+
+/// One station of the accord.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerView {
+    /// Its name.
+    pub station: String,
+    /// Its party's role.
+    pub role: String,
+    /// This station itself.
+    pub me: bool,
+    /// A connection stands.
+    pub linked: bool,
+    /// What it runs over.
+    pub transport: Option<String>,
+    /// The operator holds the link down.
+    pub held: bool,
+    /// Where it can be reached.
+    pub addresses: Vec<String>,
+}
+
+/// How the node is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// This station's name.
+    pub station: String,
+    /// `yes`, `asking` (its own past is being asked for) or `clone` (silent for good).
+    pub speaks: String,
+    /// Stations of the accord, this one not counted.
+    pub peers: usize,
+    /// Of them, linked now.
+    pub linked: usize,
+    /// The disk takes what is written; while it does not, nothing is sent.
+    pub storing: bool,
+    /// Strangers refused since the start.
+    pub strangers_refused: u64,
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    fn addressee(party: &str, info: bool, level: Option<&str>) -> AddresseeView {
+        AddresseeView {
+            party: party.to_owned(),
+            station: format!("{party}/mfa"),
+            info,
+            state: "not_reached".to_owned(),
+            level: level.map(str::to_owned),
+            outcome: None,
+            at: None,
+            path: None,
+            due_at: None,
+            overdue: false,
+            cause: None,
+        }
+    }
+
+    fn status(addressees: Vec<AddresseeView>) -> StatusView {
+        let word = String::new;
+        StatusView { id: word(), type_name: word(), precedence: word(), addressees }
+    }
+
+    #[test]
+    fn a_level_is_reached_when_one_station_of_each_owing_party_is_there() {
+        let one = |level| addressee("BBB", false, level);
+        let copy = addressee("CCC", true, None);
+        assert!(!status(vec![one(None), copy.clone()]).reached(Level::L1));
+        assert!(status(vec![one(Some("L1")), one(None), copy.clone()]).reached(Level::L1));
+        assert!(!status(vec![one(Some("L1")), one(Some("L3"))]).reached(Level::L4));
+        assert!(!status(vec![copy]).reached(Level::L1), "a copy counts when nobody owes");
+        assert!(!status(vec![]).reached(Level::L0));
+    }
+
+    #[test]
+    fn a_request_with_an_unknown_key_is_refused() {
+        let good = r#"{"type":"operator-note","to":["BBB"],"letter":{}}"#;
+        assert!(serde_json::from_str::<SendRequest>(good).is_ok());
+        let bad = r#"{"type":"operator-note","to":["BBB"],"letter":{},"urgent":true}"#;
+        assert!(serde_json::from_str::<SendRequest>(bad).is_err());
+    }
+}

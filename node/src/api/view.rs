@@ -1,0 +1,108 @@
+//! From the station's own terms to the shapes of the API: names for ids, words for codes.
+//!
+//! Pure; runs inside a look at the station, so it is quick and opens nothing.
+
+use cbm_proto::{
+    accord::Directory,
+    id::{MsgId, StationId},
+    inbox::Received,
+    station::{Speaks, Station, Status},
+    time::{Now, Timestamp},
+};
+
+use super::{
+    command::Links,
+    shape::{AddresseeView, Health, InboxRow, PeerView, StatusView},
+};
+
+/// How far a letter of ours came; `None` when we sent none of this id.
+#[must_use]
+pub(super) fn status(station: &Station, now: Now, msg: &MsgId) -> Option<StatusView> {
+    let status: Status = station.status(now, msg)?;
+    let addressees = status.addressees.iter().map(|a| AddresseeView {
+        party: a.party.to_string(),
+        station: format!("{}/{}", a.party, a.station),
+        info: a.info,
+        state: a.state.word().to_owned(),
+        level: a.level.map(|level| level.word().to_owned()),
+        outcome: a.outcome.map(|outcome| outcome.word().to_owned()),
+        at: time(a.at),
+        path: a.path.clone(),
+        due_at: time(a.due_at),
+        overdue: a.overdue,
+        cause: None,
+    });
+    Some(StatusView {
+        id: msg.to_string(),
+        type_name: status.type_name.clone(),
+        precedence: status.precedence.word().to_owned(),
+        addressees: addressees.collect(),
+    })
+}
+
+/// What came after the letter numbered `after`, oldest first, without subjects: those are sealed.
+#[must_use]
+pub(super) fn inbox(station: &Station, after: u64) -> Vec<(Received, InboxRow)> {
+    let directory = station.directory();
+    let new = station.inbox().filter(|received| received.number > after);
+    new.map(|received| (received.clone(), row(directory, received))).collect()
+}
+
+fn row(directory: &Directory, received: &Received) -> InboxRow {
+    InboxRow {
+        id: received.msg.to_string(),
+        from: name(directory, &received.author),
+        type_name: received.type_name.clone(),
+        precedence: received.precedence.word().to_owned(),
+        status: received.status.word().to_owned(),
+        subject: None,
+        received_at: received.received_at.to_string(),
+        level: received.level.map(|level| level.word().to_owned()),
+        newer: received.newer,
+    }
+}
+
+/// Every station of the accord.
+#[must_use]
+pub(super) fn peers(station: &Station, links: &Links) -> Vec<PeerView> {
+    let all = station.directory().members().map(|member| PeerView {
+        station: member.name.to_string(),
+        role: member.role.word().to_owned(),
+        me: member.id == station.me(),
+        linked: station.linked().contains(&member.id),
+        transport: links.linked.get(&member.id).cloned(),
+        held: links.held.contains(&member.id),
+        addresses: member.addresses.clone(),
+    });
+    let mut all: Vec<PeerView> = all.collect();
+    all.sort_by(|a, b| a.station.cmp(&b.station));
+    all
+}
+
+/// How the node is.
+#[must_use]
+pub(super) fn health(station: &Station, links: &Links) -> Health {
+    Health {
+        station: name(station.directory(), &station.me()),
+        speaks: match station.speaks() {
+            Speaks::Asking => "asking",
+            Speaks::Yes => "yes",
+            Speaks::Clone => "clone",
+        }
+        .to_owned(),
+        peers: station.directory().members().filter(|m| m.id != station.me()).count(),
+        linked: station.linked().len(),
+        storing: links.storing,
+        strangers_refused: links.strangers,
+    }
+}
+
+/// A station's name, or its id in hex when no document names it.
+#[must_use]
+pub(super) fn name(directory: &Directory, id: &StationId) -> String {
+    directory.member(id).map_or_else(|| id.to_string(), |member| member.name.to_string())
+}
+
+fn time(at: Option<Timestamp>) -> Option<String> {
+    at.map(|at| at.to_string())
+}
