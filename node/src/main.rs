@@ -1,2 +1,68 @@
-//! `cbm`.
-fn main() {}
+//! `cbm`: hands each verb to its module, and turns a failure into words and an exit code.
+
+use std::process::ExitCode;
+
+use cbm_node::{
+    api::failure::{Code, Failure},
+    cli::{self, Cli, Verb},
+    config::LogFormat,
+    logs, runtime,
+};
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match run(Cli::parse().verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("cbm: {failure}");
+            ExitCode::from(failure.code.exit())
+        }
+    }
+}
+
+fn run(verb: Verb) -> Result<(), Failure> {
+    match verb {
+        Verb::Lab(args) => cli::lab::run(&args),
+        Verb::Keygen(args) => cli::keygen::run(&args),
+        Verb::Accord(args) => cli::accord::run(&args),
+        Verb::Run(node) => run_node(&node),
+        Verb::Types(args) => cli::types::run(&args),
+        Verb::Template(args) => cli::template::run(&args),
+        Verb::Send(args) => ask(cli::send::run(args)),
+        Verb::Status(args) => ask(cli::status::run(args)),
+        Verb::Inbox(args) => ask(cli::inbox::run(args)),
+        Verb::Show(args) => ask(cli::show::run(args)),
+        Verb::Ack(args) => ask(cli::ack::run(args)),
+        Verb::Decline(args) => ask(cli::decline::run(args)),
+        Verb::Reply(args) => ask(cli::reply::run(args)),
+        Verb::Peers(args) => ask(cli::peers::run(args)),
+    }
+}
+
+fn run_node(node: &cli::Node) -> Result<(), Failure> {
+    let config = node.config()?;
+    let form = match config.log_format {
+        LogFormat::Text => logs::Form::Text,
+        LogFormat::Json => logs::Form::Json,
+    };
+    logs::start(&config.log_level, form).map_err(|e| {
+        Failure::told(Code::Usage, "the node did not start", e, "correct log.level")
+    })?;
+    runtime(tokio::runtime::Builder::new_multi_thread())?.block_on(runtime::setup::run(config))
+}
+
+/// One question to a node needs one thread.
+fn ask(question: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    runtime(tokio::runtime::Builder::new_current_thread())?.block_on(question)
+}
+
+fn runtime(mut builder: tokio::runtime::Builder) -> Result<tokio::runtime::Runtime, Failure> {
+    builder.enable_all().build().map_err(|e| {
+        Failure::new(
+            Code::Failed,
+            "nothing was done",
+            e,
+            "allow the process more threads and files",
+        )
+    })
+}

@@ -1,0 +1,116 @@
+//! The command line: one verb a file, one way to fail.
+//!
+//! A verb that needs the node asks it over its socket, found in the same configuration that `run`
+//! takes. People's text is at most 80 columns; `--json` prints what other systems rely on. Every
+//! error is a [`Failure`] and goes to stderr with cause and remedy; its code is the exit code: 0
+//! done, 1 failed, 2 usage, 3 refused by policy, 4 not reached in time.
+
+pub mod accord;
+pub mod ack;
+pub mod compose;
+pub mod decline;
+pub mod files;
+pub mod inbox;
+pub mod keygen;
+pub mod lab;
+pub mod peers;
+pub mod print;
+pub mod reply;
+pub mod send;
+pub mod show;
+pub mod status;
+pub mod template;
+pub mod types;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    api::{
+        client::Client,
+        failure::{Code, Failure},
+    },
+    config::Config,
+};
+
+/// Hotline between ministries: end-to-end encrypted, acknowledged notifications over a mesh.
+#[derive(Debug, Parser)]
+#[command(name = "cbm", version, propagate_version = true, max_term_width = 80)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Make a practice mesh in a folder: keys, accord, one configuration a station.
+    Lab(lab::Lab),
+    /// Make keys: of a party's authority, or of a station.
+    Keygen(keygen::Keygen),
+    /// Build, check and show the signed documents that stations run on.
+    Accord(accord::Accord),
+    /// Run the node.
+    Run(Node),
+    /// List the types of notifications, or the fields of one.
+    Types(types::Types),
+    /// Print a filled example of a type, for `send --file`.
+    Template(template::Template),
+    /// Send a notification; prints its id.
+    Send(send::Send),
+    /// Show how far a letter came at each addressee.
+    Status(status::Status),
+    /// List what was received.
+    Inbox(inbox::Inbox),
+    /// Show a letter; for an officer, this confirms that it was seen (L3).
+    Show(show::Show),
+    /// Confirm that a human received a letter (L4), or state an outcome (L5).
+    Ack(ack::Ack),
+    /// Decline a letter (L5).
+    Decline(decline::Decline),
+    /// Answer a letter with another one (L6).
+    Reply(reply::Reply),
+    /// List the stations of the accord and their links; hold a link down for maintenance.
+    Peers(peers::Peers),
+}
+
+/// Which node.
+#[derive(Debug, Args)]
+pub struct Node {
+    /// The node's configuration.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+impl Node {
+    /// The configuration.
+    ///
+    /// # Errors
+    /// It cannot be read or is wrong.
+    pub fn config(&self) -> Result<Config, Failure> {
+        let environment = std::env::vars_os()
+            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
+        Config::load(&self.config, environment, &[]).map_err(|e| {
+            let otherwise = "`cbm lab DIR` writes configurations to look at";
+            Failure::told(Code::Usage, "the configuration cannot be used", e, otherwise)
+        })
+    }
+
+    /// The way to the running node.
+    ///
+    /// # Errors
+    /// As [`Node::config`].
+    pub fn client(&self) -> Result<Client, Failure> {
+        Ok(Client::new(self.config()?.socket))
+    }
+}
+
+/// How to print.
+#[derive(Debug, Args)]
+pub struct Output {
+    /// Print JSON for programs.
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,61 @@
+//! `cbm inbox`: what was received, oldest first; `--follow` goes on with what comes.
+
+use clap::Args;
+
+use super::{Node, Output, print};
+use crate::api::{failure::Failure, shape::InboxRow};
+
+/// List what was received.
+#[derive(Debug, Args)]
+pub struct Inbox {
+    /// Go on with what comes.
+    #[arg(long)]
+    follow: bool,
+    #[command(flatten)]
+    node: Node,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Lists it.
+///
+/// # Errors
+/// No node, or it stops.
+pub async fn run(args: Inbox) -> Result<(), Failure> {
+    let path = format!("/v1/inbox?follow={}", args.follow);
+    let mut lines = args.node.client()?.follow(&path).await?;
+    let mut any = false;
+    while let Some(row) = lines.next::<InboxRow>().await? {
+        any = true;
+        if args.output.json {
+            print::json(&row)?;
+        } else {
+            print::say(&text(&row))?;
+        }
+    }
+    if args.follow {
+        return Err(Failure::stopping());
+    }
+    if !any && !args.output.json {
+        print::say("nothing was received yet")?;
+    }
+    Ok(())
+}
+
+/// Two lines a letter, for people.
+#[must_use]
+pub fn text(row: &InboxRow) -> String {
+    let first = format!(
+        "{}  {} {}  {}  {}",
+        row.id,
+        row.precedence,
+        row.status,
+        row.from,
+        print::time(&row.received_at)
+    );
+    let level = row.level.as_deref().unwrap_or("-");
+    let subject = row.subject.as_deref().unwrap_or("(made by a newer version)");
+    let second = format!("    {}  {}  {}", row.type_name, level, print::tame(subject));
+    let second = second.replace('\n', " ");
+    format!("{}\n{}", print::shorten(&first, print::WIDTH), print::shorten(&second, print::WIDTH))
+}

@@ -1,0 +1,179 @@
+//! How things are printed for people: aligned tables of at most 80 columns, short times.
+
+use std::io::{ErrorKind, Write};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::api::failure::{Code, Failure};
+
+/// Widest line.
+pub const WIDTH: usize = 80;
+
+/// Prints text and a line end. A reader that has gone away (`| head`) is no failure.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn say(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Failure::new(
+            Code::Failed,
+            "the answer could not be printed",
+            e,
+            "look at where standard output goes",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Prints one JSON object on one line.
+///
+/// # Errors
+/// As [`say`].
+pub fn json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(value).map_err(|e| {
+        Failure::new(Code::Failed, "the answer could not be printed", e, "report this defect")
+    })?;
+    say(&text)
+}
+
+/// An aligned table; the last column gives way when a line would be too long.
+#[must_use]
+pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
+    let lines = std::iter::once(&head).chain(rows).map(|row| line(row, &widths));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn line(row: &[String], widths: &[usize]) -> String {
+    let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+    shorten(cells.collect::<Vec<_>>().join("  ").trim_end(), WIDTH)
+}
+
+/// At most `width` characters; what is cut off shows as `…`.
+#[must_use]
+pub fn shorten(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+/// `2026-11-22T00:30:01.123Z` as `11-22 00:30:01Z`; anything else as it is.
+#[must_use]
+pub fn time(text: &str) -> String {
+    match (text.get(5..10), text.get(11..19)) {
+        (Some(day), Some(clock)) if text.is_ascii() => format!("{day} {clock}Z"),
+        _ => text.to_owned(),
+    }
+}
+
+/// What others wrote, safe on a terminal: control characters show as `·`, lines stay lines.
+#[must_use]
+pub fn tame(text: &str) -> String {
+    let visible = |c: char| if c.is_control() && c != '\n' && c != '\t' { '·' } else { c };
+    text.chars().map(visible).collect()
+}
+
+/// A JSON object as lines for people.
+#[must_use]
+pub fn outline(value: &Value) -> String {
+    let mut out = Vec::new();
+    fields(&mut out, 0, value);
+    out.join("\n")
+}
+
+/// A value that fits on lines of its own; `None` for nested ones.
+#[must_use]
+pub fn flat(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        Value::Array(all) => {
+            let all: Option<Vec<String>> = all.iter().map(flat).collect();
+            all.map(|all| all.join(", "))
+        }
+        // One text in one language.
+        Value::Object(one) => {
+            let (text, language) = (one.get("text")?.as_str()?, one.get("bcp47")?.as_str()?);
+            Some(format!("{text} [{language}]"))
+        }
+    }
+}
+
+/// Members of an object as lines, nested ones indented.
+pub fn fields(out: &mut Vec<String>, depth: usize, value: &Value) {
+    let indent = "  ".repeat(depth);
+    match value {
+        Value::Object(members) => {
+            for (key, value) in members {
+                match flat(value) {
+                    Some(text) => wrap(out, &format!("{indent}{key}: "), &text),
+                    None => {
+                        out.push(format!("{indent}{key}:"));
+                        fields(out, depth + 1, value);
+                    }
+                }
+            }
+        }
+        Value::Array(all) => {
+            for (number, value) in all.iter().enumerate() {
+                out.push(format!("{indent}{}.", number + 1));
+                fields(out, depth + 1, value);
+            }
+        }
+        other => wrap(out, &indent, &flat(other).unwrap_or_else(|| "-".to_owned())),
+    }
+}
+
+/// Adds `text` behind `head`, wrapped at the width of the page; what follows is indented.
+pub fn wrap(out: &mut Vec<String>, head: &str, text: &str) {
+    let indent = " ".repeat(head.chars().count().min(16));
+    let mut line = head.to_owned();
+    let mut empty = true;
+    for word in tame(text).split_whitespace() {
+        if !empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            out.push(std::mem::replace(&mut line, indent.clone()));
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        empty = false;
+    }
+    out.push(line.trim_end().to_owned());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_and_lines_end_at_the_edge() {
+        let rows = [vec!["AAA/mfa".into(), "x".repeat(90)], vec!["B".into(), "y".into()]];
+        let table = table(&["STATION", "WHAT"], &rows);
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(lines[0], "STATION  WHAT");
+        assert_eq!(lines[1].chars().count(), WIDTH);
+        assert!(lines[1].ends_with('…'));
+        assert_eq!(lines[2], "B        y");
+    }
+
+    #[test]
+    fn times_are_short_and_escapes_are_tamed() {
+        assert_eq!(time("2026-11-22T00:30:01.123Z"), "11-22 00:30:01Z");
+        assert_eq!(time("soon"), "soon");
+        assert_eq!(tame("a\u{1b}[2Jb\nc"), "a·[2Jb\nc");
+    }
+}

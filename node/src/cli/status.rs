@@ -1,0 +1,55 @@
+//! `cbm status ID`: how far a letter came, station by station.
+
+use clap::Args;
+
+use super::{Node, Output, print};
+use crate::api::{
+    failure::Failure,
+    shape::{AddresseeView, StatusView},
+};
+
+/// Show how far a letter came.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// The letter, as `cbm send` printed it.
+    id: String,
+    #[command(flatten)]
+    node: Node,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Shows it.
+///
+/// # Errors
+/// No node, or no such letter.
+pub async fn run(args: Status) -> Result<(), Failure> {
+    let status: StatusView = args.node.client()?.get(&format!("/v1/status/{}", args.id)).await?;
+    if args.output.json {
+        return print::json(&status);
+    }
+    print::say(&text(&status))
+}
+
+/// For people.
+#[must_use]
+pub fn text(status: &StatusView) -> String {
+    let rows: Vec<Vec<String>> = status.addressees.iter().map(row).collect();
+    let head = ["STATION", "STATE", "LEVEL", "AT", "DUE", "OUTCOME"];
+    let table = print::table(&head, &rows);
+    format!("{}  {}  {}\n{table}", status.id, status.type_name, status.precedence)
+}
+
+fn row(to: &AddresseeView) -> Vec<String> {
+    let none = || "-".to_owned();
+    let time = |at: &Option<String>| at.as_deref().map_or_else(none, print::time);
+    let due = if to.overdue { format!("LATE {}", time(&to.due_at)) } else { time(&to.due_at) };
+    vec![
+        if to.info { format!("{} (copy)", to.station) } else { to.station.clone() },
+        to.state.clone(),
+        to.level.clone().unwrap_or_else(none),
+        time(&to.at),
+        due,
+        to.outcome.clone().unwrap_or_else(none),
+    ]
+}
