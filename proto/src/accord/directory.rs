@@ -99,6 +99,8 @@ pub struct Directory {
     accords: Vec<(Digest, AccordText)>,
     /// By charter name: version and digest of the one in force.
     charters: BTreeMap<String, (u32, Digest)>,
+    /// By identity of a charter: the parties that may be given it.
+    readers: BTreeMap<Digest, BTreeSet<PartyCode>>,
     /// By station: serial and digest of the contact in force.
     contacts: BTreeMap<StationId, (u64, Digest)>,
     documents: BTreeMap<Digest, Bytes>,
@@ -125,6 +127,7 @@ impl Directory {
             network,
             accords: vec![(document.digest(), text)],
             charters: BTreeMap::new(),
+            readers: BTreeMap::new(),
             contacts: BTreeMap::new(),
             documents: BTreeMap::from([(document.digest(), document.bytes().clone())]),
             per_party: BTreeMap::new(),
@@ -283,6 +286,7 @@ impl Directory {
         let missing: BTreeSet<_> = text.members.difference(&signed).cloned().collect();
         SignatureCount { need: text.members.len(), have: signed, missing }.complete()?;
         self.roster.charter(&text, document.digest())?;
+        self.readers.insert(document.digest(), text.members);
         self.charters.insert(text.name, (version, document.digest()));
         Ok(News::New)
     }
@@ -425,14 +429,11 @@ impl Directory {
     /// The documents that a station may be given: all but the charters that its party is not in.
     pub fn documents_for(&self, station: &StationId) -> Vec<(Digest, Bytes)> {
         let party = self.member(station).map(|member| member.name.party());
-        let may = |bytes: &Bytes| match Document::decode(bytes) {
-            Ok(document) if document.kind() == DocumentKind::Charter => {
-                CharterText::read(&document)
-                    .is_ok_and(|text| party.is_some_and(|party| text.members.contains(party)))
-            }
-            other => other.is_ok(),
+        let may = |digest: &Digest| match self.readers.get(digest) {
+            Some(members) => party.is_some_and(|party| members.contains(party)),
+            None => true,
         };
-        let given = self.documents.iter().filter(|(_, bytes)| may(bytes));
+        let given = self.documents.iter().filter(|(digest, _)| may(digest));
         given.map(|(digest, bytes)| (*digest, bytes.clone())).collect()
     }
 

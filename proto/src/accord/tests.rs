@@ -177,6 +177,11 @@ fn a_party_that_leaves_loses_its_role_unless_a_charter_stands() {
     let mut chartered = founded.directory().unwrap();
     chartered.admit(charter.bytes()).unwrap();
     let lane = chartered.group("north").unwrap().lane;
+    let given = |to: &str| {
+        let id = station_id(&founded.network, &name(to));
+        chartered.documents_for(&id).iter().any(|(digest, _)| *digest == charter.digest())
+    };
+    assert!(given("BBB/mfa") && !given("AAA/mfa") && !given("OB1/watch"));
     chartered.admit(without.bytes()).unwrap();
     let member = chartered.by_name(&ccc).unwrap();
     assert_eq!(member.role, Role::State);
