@@ -56,7 +56,7 @@ impl AckBy {
 /// One type of letter.
 #[derive(Debug)]
 pub struct TypeInfo {
-    /// Number on the wire; `domain.md` calls it M and the number.
+    /// Number on the wire, never reused.
     pub number: u32,
     /// Version of the description.
     pub version: u32,

@@ -2,7 +2,7 @@
 //!
 //! Level 2. A draft comes from JSON and the command line ([`Draft::from_json`]), strictly: anything
 //! unknown is an error with its place and its remedy. [`Draft::check`] then holds it against the
-//! catalogue and the rules of release (`domain.md` B1, B4, B9); nothing is sent that did not pass.
+//! catalogue and the rules of release (`docs/message-types.md`); nothing is sent that did not pass.
 //! Callers: the node's API, `letter`, and `Station`, which keeps a draft until it may speak.
 
 use bytes::Bytes;

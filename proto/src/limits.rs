@@ -20,7 +20,7 @@ pub const ATTACHMENTS_MAX: usize = 192 * 1024;
 pub const ATTACHMENT_COUNT_MAX: usize = 16;
 /// Fields and free text of one letter, without attachments, bytes.
 pub const TEXT_MAX: usize = 48 * 1024;
-/// Words of original text of a letter at FLASH or IMMEDIATE (`domain.md` B1). More: refused, with
+/// Words of original text of a letter at FLASH or IMMEDIATE, as military practice has it. More: refused, with
 /// the advice to attach the details.
 pub const URGENT_WORDS_MAX: usize = 200;
 /// Parts of one letter's plaintext.

@@ -1,7 +1,7 @@
 //! Receipts: how far letters came, who says so, and what it means for their sender.
 //!
 //! Level 3. A receipt is a letter of type `ack` whose body holds entries, each sealed as a part of
-//! its own (`protocol.md` 6). It names only letters that were opened, and is never receipted
+//! its own (`docs/spec/letter.md`). It names only letters that were opened, and is never receipted
 //! itself. Receipt is not agreement: the wording of L4 is fixed here for every language
 //! (invariant I8). Callers: `Station`, the node's API.
 

@@ -54,7 +54,7 @@ macro_rules! terms {
 }
 
 terms! {
-    /// Real, exercise, test or service traffic (`domain.md` B4). Sealed with the key: no carrier
+    /// Real, exercise, test or service traffic, as in CAP 1.2. Sealed with the key: no carrier
     /// can tell one from another, and none can become another (invariant I7).
     Status {
         /// To be acted upon.
@@ -83,7 +83,7 @@ terms! {
 }
 
 terms! {
-    /// How far a letter came (`domain.md` B2). Levels only rise; a higher one implies the lower.
+    /// How far a letter came (`docs/spec/letter.md`). Levels only rise; a higher one implies the lower.
     Level {
         /// A peer stored a push; it promises nothing.
         L0 = 1 "L0",
@@ -198,7 +198,7 @@ terms! {
     }
 }
 
-/// The time limits of one precedence, milliseconds (`domain.md` B1). L1 runs from sending, the
+/// The time limits of one precedence, milliseconds (`docs/spec/letter.md`). L1 runs from sending, the
 /// others from the addressee's L1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clock {

@@ -1,4 +1,4 @@
-//! The common header with its terms read: what `domain.md` A0 calls by name.
+//! The common header with its terms read: what all letters share (`docs/message-types.md`).
 //!
 //! The wire message is kept as it is, so that nothing is lost between draft and letter. Numbers
 //! that this version does not know are read to the safe side: an unknown precedence rings as FLASH,

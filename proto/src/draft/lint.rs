@@ -1,4 +1,4 @@
-//! The lint of texts: what has been misread before is not sent again (`domain.md` B1, B4).
+//! The lint of texts: what has been misread before is not sent again (`docs/message-types.md`).
 
 use super::{Draft, header::original_of};
 use crate::{

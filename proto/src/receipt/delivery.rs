@@ -1,6 +1,6 @@
 //! What the levels mean for the sender: one of five states, and when the next step is due.
 //!
-//! Pure functions of what is known; times come as arguments. The table is that of `protocol.md` 6.
+//! Pure functions of what is known; times come as arguments. The table is that of `docs/spec/letter.md`.
 
 use std::fmt;
 
@@ -105,7 +105,7 @@ pub fn due_at(course: &Course) -> Option<Timestamp> {
     }
 }
 
-/// Whether the next step is late. Never, while our own clock is in doubt (`protocol.md` 8).
+/// Whether the next step is late. Never, while our own clock is in doubt.
 #[must_use]
 pub fn overdue(course: &Course, now: Timestamp, trusted: bool) -> bool {
     trusted && due_at(course).is_some_and(|due| now > due)
