@@ -1,7 +1,8 @@
 //! Writes a load into a store and says what is durable, until it is killed.
 //!
-//! `cbm-store-driver FOLDER SEED`: opens the store, checks all that is in it, prints `HAVE n`,
+//! `cbm-store-driver FOLDER SEED [sled]`: opens the store, checks all that is in it, prints `HAVE n`,
 //! then appends batches and prints `ACK n` after each sync: records below `n` are durable.
+//! With `sled` it does the same on plain sled with `flush()`, to show what that is worth.
 //! Run by `tests/store_contract.rs` (kill loop) and `tests/loopcut.rs` (power cuts).
 
 use std::{
@@ -22,6 +23,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = words.next().ok_or("usage: cbm-store-driver FOLDER SEED")?;
     let seed = words.next().unwrap_or_default().parse()?;
     let load = Load::new(seed);
+    if words.next().as_deref() == Some("sled") {
+        return plain_sled(Path::new(&folder), &load);
+    }
     // Small segments, so that a short run crosses several.
     let options = Options { segment: 256 * 1024, ..Options::new([7; 32]) };
     let mut store = DiskStore::open(Path::new(&folder), &options)?;
@@ -48,6 +52,25 @@ fn main() -> Result<(), Box<dyn Error>> {
             (have..have + batch).map(|n| load.record(n)).collect::<Result<_, _>>()?;
         store.append(&records)?;
         store.sync()?;
+        have += batch;
+        say("ACK", have)?;
+    }
+}
+
+/// The same on plain sled: `HAVE` counts what is there in sequence.
+fn plain_sled(folder: &Path, load: &Load) -> Result<(), Box<dyn Error>> {
+    let db = sled::open(folder)?;
+    let mut have: u64 = 0;
+    while db.get(have.to_be_bytes())?.is_some() {
+        have += 1;
+    }
+    say("HAVE", have)?;
+    loop {
+        let batch = have % 7 + 1;
+        for n in have..have + batch {
+            db.insert(n.to_be_bytes(), &load.record(n)?.bytes[..])?;
+        }
+        db.flush()?;
         have += batch;
         say("ACK", have)?;
     }

@@ -69,7 +69,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("snow", &["proto/src/primitives", "proto/src/keys"]),
     ("x25519_dalek", &["proto/src/primitives", "proto/src/keys"]),
     ("libp2p", &["node/src/mesh"]),
-    ("sled", &["node/src/store/index.rs", "integration-tests/tests/powerloss.rs"]),
+    ("sled", &["node/src/store/index.rs", "integration-tests/"]),
     ("crc32c", &["proto/src/journal", "node/src/store"]),
     ("axum", &["node/src/api"]),
     ("hyper", &["node/src/api"]),
