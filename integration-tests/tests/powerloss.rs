@@ -1,7 +1,7 @@
 //! Power cuts at every kind of instant, on a drive that forgets what no fsync covered.
 //!
 //! The same load on plain sled with `flush()` loses what it acknowledged: that is asserted too, or
-//! these tests would prove nothing. `CBM_SEEDS` sets how many runs there are. Where no file system
+//! these tests would prove nothing. `CBM_POWERLOSS_SEEDS` sets how many runs there are. Where no file system
 //! of ours can be mounted, each test says so in one line and passes.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -23,13 +23,15 @@ use cbm_node::store::{
 use cbm_proto::journal::Record;
 
 fn seeds() -> u64 {
-    std::env::var("CBM_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(20)
+    std::env::var("CBM_POWERLOSS_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(20)
 }
 
 /// Says once why a test is skipped.
 fn skipped() -> bool {
     let why = unavailable();
     if let Some(why) = &why {
+        let must = std::env::var_os("CBM_REQUIRE_ROOT_TESTS").is_some_and(|v| v == "1");
+        assert!(!must, "CBM_REQUIRE_ROOT_TESTS is set, and the power cannot be cut: {why}");
         eprintln!("skipped: {why}; run as root with /dev/fuse");
     }
     why.is_some()
