@@ -9,6 +9,7 @@ pub mod accord;
 pub mod ack;
 pub mod compose;
 pub mod decline;
+pub mod demo;
 pub mod files;
 pub mod inbox;
 pub mod keygen;
@@ -52,6 +53,8 @@ pub enum Verb {
     Keygen(keygen::Keygen),
     /// Build, check and show the signed documents that stations run on.
     Accord(accord::Accord),
+    /// See it happen: three states and an observer on this machine.
+    Demo(demo::Demo),
     /// Run the node.
     Run(Node),
     /// List the types of notifications, or the fields of one.

@@ -8,6 +8,7 @@ pub mod ceremony;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod documents;
 pub mod keystore;
 pub mod lab;

@@ -22,6 +22,7 @@ fn main() -> ExitCode {
 
 fn run(verb: Verb) -> Result<(), Failure> {
     match verb {
+        Verb::Demo(args) => demo(&args),
         Verb::Lab(args) => cli::lab::run(&args),
         Verb::Keygen(args) => cli::keygen::run(&args),
         Verb::Accord(args) => cli::accord::run(&args),
@@ -37,6 +38,11 @@ fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Reply(args) => ask(cli::reply::run(args)),
         Verb::Peers(args) => ask(cli::peers::run(args)),
     }
+}
+
+fn demo(args: &cli::demo::Demo) -> Result<(), Failure> {
+    let runtime = runtime(tokio::runtime::Builder::new_multi_thread())?;
+    runtime.block_on(cbm_node::demo::run(args.exit, args.seed))
 }
 
 fn run_node(node: &cli::Node) -> Result<(), Failure> {

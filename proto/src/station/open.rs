@@ -11,7 +11,7 @@ use crate::inbox::Received;
 use crate::letter::Letter;
 use crate::limits::FUTURE_FLAG;
 use crate::outbox::{Path, Rise};
-use crate::receipt::{Entry, Receipt};
+use crate::receipt::{Entry, Receipt, ReceiptError};
 use crate::seal::{self, Opened};
 use crate::terms::{Level, Relation};
 use crate::time::Timestamp;
@@ -28,14 +28,18 @@ impl Station {
             self.may_say(envelope.header().author, &opened, &letter).then_some((opened, letter))
         });
         let Some((opened, letter)) = read else {
-            self.note_opened(turn, envelope, wire::OwnOpened::default(), Opening::Refused);
-            turn.speak(Speak::Tell(Notice::Refused(envelope.id())));
-            return;
+            return self.refuse(turn, envelope);
         };
         match Receipt::read(&letter) {
             Ok(receipt) => self.take_receipt(turn, envelope, &receipt),
-            Err(_) => self.take_letter(turn, envelope, &opened, &letter),
+            Err(ReceiptError::Type) => self.take_letter(turn, envelope, &opened, &letter),
+            Err(ReceiptError::Body) => self.refuse(turn, envelope),
         }
+    }
+
+    fn refuse(&mut self, turn: &mut Turn, envelope: &Envelope) {
+        self.note_opened(turn, envelope, wire::OwnOpened::default(), Opening::Refused);
+        turn.speak(Speak::Tell(Notice::Refused(envelope.id())));
     }
 
     fn try_open(&self, envelope: &Envelope) -> Option<Opened> {
