@@ -17,6 +17,8 @@ mod document;
 mod envelope;
 #[path = "vectors/file.rs"]
 mod file;
+#[path = "vectors/journal.rs"]
+mod journal;
 #[path = "vectors/letter.rs"]
 mod letter;
 #[path = "vectors/primitives.rs"]
@@ -38,6 +40,7 @@ fn check(area: &str, vector: &Vector) -> Result<String, String> {
     match area {
         "document" => document::check(vector),
         "envelope" => envelope::check(vector),
+        "journal" => journal::check(vector),
         "letter" => letter::check(vector),
         "primitives" => primitives::check(vector),
         "receipt" => receipt::check(vector),
@@ -52,6 +55,7 @@ fn generated() -> Vec<(&'static str, Vector)> {
     [
         document::make(),
         envelope::make(),
+        journal::make(),
         letter::make(),
         primitives::make(),
         receipt::make(),

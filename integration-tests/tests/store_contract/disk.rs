@@ -138,6 +138,21 @@ fn damage_means_a_new_incarnation_once() {
 }
 
 #[test]
+fn a_lost_last_batch_is_noticed_by_the_index() {
+    let load = Load::new(29);
+    let folder = written(&load, 30);
+    put(&mut open_disk(folder.path()), &[own(RecordKind::Incarnation, MsgId([0; 16]), "one")]);
+    assert_eq!(open_disk(folder.path()).marker(), Marker::Same);
+    let segment = files(&folder.path().join("journal"), ".seg").pop().unwrap();
+    let bytes = fs::read(&segment).unwrap();
+    flip(&segment, bytes.iter().rposition(|b| *b != 0).unwrap() as u64);
+    let store = open_disk(folder.path());
+    assert_eq!(all(&store), records(&load, 0..30));
+    assert!(store.take_reports().iter().any(Report::is_loss));
+    assert_eq!(store.marker(), Marker::Moved);
+}
+
+#[test]
 fn a_missing_segment_is_named() {
     let load = Load::new(26);
     let folder = written(&load, 300);

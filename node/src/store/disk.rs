@@ -121,6 +121,9 @@ impl DiskStore {
     fn catch_up(&self, mut index: Index) -> Result<(Index, u64), Fault> {
         let (from, end) = (index.next(), self.journal.end());
         if from > end {
+            // Only durable records are entered: they were there, and are not any more.
+            let what = "records at its end that the index knows are gone";
+            self.report([Report::Damage { at: end, what }]);
             index.discard();
             return Err(Fault("it knows records that the journal does not hold".into()));
         }
