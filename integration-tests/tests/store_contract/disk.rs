@@ -84,13 +84,20 @@ fn a_damaged_index_is_put_aside_with_words() {
 #[test]
 fn an_index_of_another_journal_or_ahead_of_this_one_is_not_believed() {
     let (one, two) = (Load::new(22), Load::new(23));
-    let (folder, other) = (written(&one, 90), written(&two, 300));
-    fs::remove_dir_all(folder.path().join("index")).unwrap();
-    fs::rename(other.path().join("index"), folder.path().join("index")).unwrap();
-    let store = open_disk(folder.path());
-    assert!(matches!(store.take_reports()[..], [Report::IndexRebuilt { .. }]));
-    holds_by_name(&store, &one, 90);
-    assert_eq!(whole_feed(&store, &two.feed()).len(), 0);
+    for genesis in [[7; 32], [8; 32]] {
+        let (folder, other) = (written(&one, 90), TempDir::new().unwrap());
+        let options = Options { genesis, ..options() };
+        put(&mut DiskStore::open(other.path(), &options).unwrap(), &records(&two, 0..300));
+        fs::remove_dir_all(folder.path().join("index")).unwrap();
+        fs::rename(other.path().join("index"), folder.path().join("index")).unwrap();
+        let store = open_disk(folder.path());
+        let reports = store.take_reports();
+        assert!(matches!(reports.last(), Some(Report::IndexRebuilt { records: 90, .. })));
+        let ahead = genesis == [7; 32];
+        assert_eq!(reports.iter().any(Report::is_loss), ahead, "one of this journal knew more");
+        holds_by_name(&store, &one, 90);
+        assert_eq!(whole_feed(&store, &two.feed()).len(), 0);
+    }
 }
 
 #[test]

@@ -70,8 +70,8 @@ pub struct DiskStore {
     marker: MarkerFile,
     reports: RefCell<Vec<Report>>,
     holes: RefCell<BTreeSet<Position>>,
-    /// Held for its lock; last, so that it is given up last.
-    _lock: File,
+    /// Last, so that it is given up last.
+    _lock: Lock,
 }
 
 impl DiskStore {
@@ -331,13 +331,24 @@ fn indexed(position: Position, record: &Record) -> Indexed {
     Indexed { position, length, keys: index_keys(record) }
 }
 
-fn lock(folder: &Path) -> Result<File, StoreError> {
+/// The lock on a folder.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a child between fork and exec still holds the file.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+fn lock(folder: &Path) -> Result<Lock, StoreError> {
     let path = folder.join("lock");
     let mut options = File::options();
     let file = options.write(true).create(true).truncate(false).open(&path);
     let file = file.map_err(at("opening", &path))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::Locked(folder.to_owned())),
         Err(error) => Err(at("locking", &path)(io::Error::from(error))),
     }
