@@ -1,7 +1,8 @@
 //! The socket of the local API, and who is at the other end of a connection.
 //!
-//! The socket file is 0600 in a folder of 0750 that is made when missing. A file that a node left
-//! behind when it was killed is taken away; one that a running node answers on is not.
+//! The socket file is 0660 in a folder of 0750 that is made when missing: officers are users of their
+//! own, let in by the node's group. A file that a node left behind when it was killed is taken away;
+//! one that a running node answers on is not.
 
 use std::{
     fs::{self, DirBuilder, Permissions},
@@ -15,8 +16,8 @@ use tokio::net::{UnixListener, UnixStream};
 
 /// Rights of the socket's folder when we make it: the operators' group may enter.
 const FOLDER_MODE: u32 = 0o750;
-/// Rights of the socket: the user that the node runs as.
-const SOCKET_MODE: u32 = 0o600;
+/// Rights of the socket: the user that the node runs as, and its group.
+const SOCKET_MODE: u32 = 0o660;
 
 /// Why the socket cannot be opened.
 #[derive(Debug, thiserror::Error)]
