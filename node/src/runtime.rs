@@ -179,6 +179,9 @@ impl Runtime {
     /// Takes what else waits, turn by turn, up to the bound of one batch.
     async fn drain(&mut self) -> Result<(), Ended> {
         for _ in 1..BATCH_INPUTS {
+            if !self.batch.has_room() {
+                break;
+            }
             let event = self.ports.events.try_recv().ok();
             let command = self.ports.commands.try_recv().ok();
             if event.is_none() && command.is_none() {
