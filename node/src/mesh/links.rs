@@ -3,8 +3,8 @@
 //! Invariants: both ends of a possible link come to the same mind about it, because a link's rank
 //! is a digest of the pair; each lane has [`LINKS_PER_LANE`] of its members chosen where it has as
 //! many; a peer that cannot be reached is dialled at growing distances, with a jitter that differs
-//! from pair to pair and from attempt to attempt, never given up; of two stations that start at
-//! once the one with the lower id dials first, so that two dials seldom cross.
+//! from pair to pair and from attempt to attempt, never given up; of two stations the one with the
+//! lower id dials first, so that two dials seldom cross.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +14,7 @@ use std::{
 use cbm_proto::{id::StationId, primitives::digest};
 use tokio::time::Instant;
 
-use super::settings::{LINKS_PER_LANE, STEADY};
+use super::settings::{COURTESY, LINKS_PER_LANE, STEADY};
 
 /// A number for the pair that both ends compute alike.
 fn rank(a: StationId, b: StationId, salt: u32) -> u64 {
@@ -95,11 +95,13 @@ impl Links {
         }
     }
 
-    /// Doubled with each failure up to the longest, times 0.5 to 1.5 by the pair and the attempt.
+    /// Doubled with each failure up to the longest, times 0.5 to 1.5 by the pair and the attempt,
+    /// alike on both sides; the side with the higher id adds some, so that dials seldom cross.
     fn delay(&self, peer: StationId, failures: u32) -> Duration {
         let base = self.least.saturating_mul(1 << failures.min(20)).min(self.most);
         let percent = 50 + rank(self.me, peer, failures + 1) % 100;
-        base * u32::try_from(percent).unwrap_or(100) / 100
+        let courtesy = if self.me < peer { Duration::ZERO } else { (self.least * 4).min(COURTESY) };
+        courtesy + base * u32::try_from(percent).unwrap_or(100) / 100
     }
 
     /// Whom to dial now; they count as being dialled until told otherwise.
@@ -225,7 +227,7 @@ mod tests {
         assert!(links.next().unwrap() - now >= MOST / 2);
         links.up(peer, now);
         links.down(peer, now + STEADY);
-        assert!(links.next().unwrap() - (now + STEADY) <= LEAST * 3 / 2);
+        assert!(links.next().unwrap() - (now + STEADY) <= LEAST * 4 + LEAST * 3 / 2);
         links.hurry(peer, now + STEADY);
         assert_eq!(links.due(now + STEADY), [peer]);
     }

@@ -68,8 +68,11 @@ pub(super) const QUIC_IDLE_MS: u32 = 4_000;
 pub(super) const QUIC_KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// A link that stood this long resets the back-off of its redial.
 pub(super) const STEADY: Duration = Duration::from_secs(10);
-/// Two connections with one peer are made one after this, by the side with the lower peer id.
-pub(super) const DEDUPE_AFTER: Duration = Duration::from_secs(2);
+/// Two connections with one peer made within this are two dials that crossed; a later one means
+/// that the peer has lost the earlier one.
+pub(super) const CROSSING: Duration = HANDSHAKE;
+/// Of two stations the one with the higher id leaves the other time to dial: at most this.
+pub(super) const COURTESY: Duration = Duration::from_secs(3);
 /// Refusals are told at most this often.
 pub(super) const REFUSALS_EVERY: Duration = Duration::from_secs(1);
 /// An answer must come within this.

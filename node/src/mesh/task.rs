@@ -76,8 +76,6 @@ pub(super) struct Task {
     links: Links,
     linked: BTreeMap<StationId, PeerId>,
     connections: HashMap<ConnectionId, Connection>,
-    /// Connections that are one too many, and when they are to go.
-    doubled: Vec<(ConnectionId, Instant)>,
     next_token: u64,
     verdicts: BTreeMap<Token, Waiting>,
     answers: BTreeMap<Token, ResponseChannel<Bytes>>,
@@ -114,7 +112,6 @@ impl Task {
             links: Links::new(config.me, config.redial),
             linked: BTreeMap::new(),
             connections: HashMap::new(),
-            doubled: Vec::new(),
             next_token: FIRST_TOKEN,
             verdicts: BTreeMap::new(),
             answers: BTreeMap::new(),
@@ -232,26 +229,17 @@ impl Task {
         let far = Instant::now() + self.ping / 2;
         let refusals =
             (*self.swarm.behaviour().door.refusals() != self.told).then_some(self.tell_at);
-        let doubled = self.doubled.iter().map(|(_, at)| *at).min();
         let silent = self.standing().map(|(_, c)| c.alive + self.ping * SILENT_PINGS).min();
-        [self.links.next(), refusals, doubled, silent]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(far)
-            .min(far)
+        [self.links.next(), refusals, silent].into_iter().flatten().min().unwrap_or(far).min(far)
     }
 
-    /// What time brings: dials, doubled connections, sums of refusals.
+    /// What time brings: dials, links that fell silent, sums of refusals.
     fn tick(&mut self) {
         let now = Instant::now();
         for station in self.links.due(now) {
             self.dial(station, now);
         }
-        while let Some((connection, _)) = self.doubled.pop_if(|(_, at)| *at <= now) {
-            self.close(connection);
-        }
-        self.close_silent(now);
+        self.hangup_silent(now);
         let refusals = *self.swarm.behaviour().door.refusals();
         if refusals != self.told && self.tell_at <= now {
             self.told = refusals;

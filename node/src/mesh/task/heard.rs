@@ -32,24 +32,16 @@ impl Task {
                 let quic = endpoint.get_remote_address().iter().any(|p| p == Protocol::QuicV1);
                 let connection = Connection {
                     peer: peer_id,
-                    dialled: endpoint.is_dialer(),
                     since: now,
                     alive: now,
                     transport: if quic { Transport::Quic } else { Transport::Tcp },
                     endpoint,
                     closing: false,
                 };
-                self.connections.insert(connection_id, connection);
-                self.recount();
-                if let Some(station) = self.roster.station(&peer_id) {
-                    self.links.up(station, now);
-                }
+                self.made(connection_id, connection);
             }
-            SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => {
-                let closed = self.connections.remove(&connection_id);
-                if closed.is_some_and(|connection| !connection.closing) {
-                    self.gone(peer_id);
-                }
+            SwarmEvent::ConnectionClosed { connection_id, .. } => {
+                self.ended(connection_id);
             }
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
                 self.undialled(peer, &error);
@@ -107,12 +99,8 @@ impl Task {
         }
     }
 
-    /// A connection with the peer is gone; if it was the last, so is the link.
+    /// The link with the peer is gone.
     pub(super) fn gone(&mut self, peer: PeerId) {
-        self.recount();
-        if self.connected(peer) {
-            return;
-        }
         if let Some(station) = self.roster.station(&peer) {
             self.links.down(station, Instant::now());
         }
@@ -154,7 +142,7 @@ impl Task {
             }
             Ok(_) | Err(ping::Failure::Unsupported) => {}
             // Its second failure in a row; it does not tell the first.
-            Err(_) => self.close(event.connection),
+            Err(_) => self.hangup(event.peer),
         }
     }
 

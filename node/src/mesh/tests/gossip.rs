@@ -138,3 +138,37 @@ async fn beacons_cross_between_the_meshes_once() {
     }
     panic!("no beacon crossed");
 }
+
+#[tokio::test]
+async fn a_letter_reaches_all_over_few_links_each() {
+    const COUNT: u8 = 16;
+    let lane = lane(1, &(1..=COUNT).collect::<Vec<_>>());
+    let mut nodes = Vec::new();
+    for n in 1..=COUNT {
+        let few = MeshConfig { links_target: 4, ..config(n, QUIC) };
+        nodes.push(Node::start(few, Membership::default()).await);
+    }
+    for node in &nodes {
+        let others = nodes.iter().filter(|other| other.n != node.n);
+        node.joins(others.map(|o| o.grant(true)).collect(), vec![lane.clone()]).await;
+    }
+    for node in &nodes {
+        node.see(3, |e| matches!(e, MeshEvent::Linked { .. })).await;
+    }
+    // Gossip promises nothing, on a busy machine least of all: one letter of some must reach all.
+    for round in 0..60 {
+        let text = format!("letter {round}");
+        nodes[0].publish(Topic::Lane(lane.id), text.clone()).await;
+        let all = async {
+            for node in &nodes[1..] {
+                node.hears(1, &text).await;
+            }
+        };
+        if timeout(Duration::from_secs(1), all).await.is_ok() {
+            let links = |node: &Node| node.count(|e| matches!(e, MeshEvent::Linked { .. }));
+            assert!(links(&nodes[0]) < usize::from(COUNT) - 1, "linked with all of them");
+            return;
+        }
+    }
+    panic!("no letter reached all");
+}
