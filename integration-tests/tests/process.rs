@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use cbm_integration_tests::processes::{Lab, Node, PATIENCE, poll, words};
 
@@ -98,13 +98,13 @@ fn a_letter_arrives_while_the_direct_link_is_cut() {
 
 #[test]
 fn attachments_arrive_byte_for_byte() {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    let data = PathBuf::from(std::env::var_os("CBM_SAMPLES").unwrap_or_default());
     let made = Lab::new(2);
     let names = ["novispy.stix2.json", "turla-crutch.misp.json"];
     let mut files: Vec<PathBuf> = names.iter().map(|name| data.join(name)).collect();
     files.retain(|file| file.exists());
     if files.len() < names.len() {
-        println!("skipped in part: ../shared/data does not hold {names:?}");
+        println!("skipped in part: the folder CBM_SAMPLES does not hold {names:?}");
         files.push(made.file("own.bin", &"\u{1}\r\nbytes".repeat(9_000)).into());
     }
     let (a, b) = (made.start("AAA"), made.start("BBB"));

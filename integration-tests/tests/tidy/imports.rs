@@ -50,7 +50,22 @@ const NODE: &[(&str, &[&str])] = &[
     ("ceremony", &["clock", "documents", "keystore"]),
     ("lab", &["ceremony", "clock", "config", "documents", "keystore"]),
     ("cli", &["api", "ceremony", "clock", "config", "documents", "keystore", "lab"]),
-    ("main", &["api", "cli", "clock", "config", "lab", "logs", "runtime", "shutdown"]),
+    (
+        "demo",
+        &[
+            "api",
+            "cli",
+            "clock",
+            "config",
+            "documents",
+            "keystore",
+            "lab",
+            "mesh",
+            "shutdown",
+            "store",
+        ],
+    ),
+    ("main", &["demo", "api", "cli", "clock", "config", "lab", "logs", "runtime", "shutdown"]),
 ];
 
 /// Who may name a foreign crate: path prefixes.

@@ -54,13 +54,12 @@ fn raw_say(say: answer::Say) -> Bytes {
     wire::encode(&wire::Answer { say: Some(say) }).into()
 }
 
-pub(crate) fn make() -> Vec<(&'static str, Vector)> {
-    let short = || Bytes::from_static(&[1; 15]);
-    let many_runs = (0..65).map(|n| (10 + 2 * n, 10 + 2 * n)).collect();
-    let envelopes = vec![Bytes::from_static(b"e"); 257];
-    let want_many = Ask::Want(Vec::new(), vec![EnvelopeId([0x4e; 32]); 257]).encode();
+/// Name, outcome, note, which side reads it, bytes.
+type Case = (&'static str, &'static str, &'static str, &'static str, Bytes);
+
+fn good() -> Vec<Case> {
     let far = Ask::Want(vec![Numbers { feed: feed(), from: 1, to: 1_000_000_000_000_000 }], vec![]);
-    let cases: Vec<(&'static str, &str, &str, &str, Bytes)> = vec![
+    vec![
         (
             "sync_ok_push",
             "ok",
@@ -98,9 +97,45 @@ pub(crate) fn make() -> Vec<(&'static str, Vector)> {
             entries(vec![entry(2, vec![(4, 5), (7, 7)])]),
         ),
         ("sync_ok_taken", "ok", "durable there", "say", Say::Taken(Custody::Stored).encode()),
+    ]
+}
+
+fn bad_questions() -> Vec<Case> {
+    let short = || Bytes::from_static(&[1; 15]);
+    let want_many = Ask::Want(Vec::new(), vec![EnvelopeId([0x4e; 32]); 257]).encode();
+    vec![
         ("sync_want_zero", "refused", "numbers begin at 1", "ask", want(0, 4)),
         ("sync_want_backwards", "refused", "a run ends before it begins", "ask", want(5, 4)),
         ("sync_want_many", "refused", "257 envelopes in one question", "ask", want_many),
+        (
+            "sync_short_author",
+            "refused",
+            "an identifier of 15 bytes",
+            "ask",
+            raw_ask(request::Ask::Heads(wire::Heads { author: short() })),
+        ),
+        (
+            "sync_short_digest",
+            "refused",
+            "a digest of 15 bytes",
+            "ask",
+            raw_ask(request::Ask::Summary(wire::Summary { digest: short() })),
+        ),
+        (
+            "sync_short_document_digest",
+            "refused",
+            "a digest of 15 bytes",
+            "ask",
+            raw_ask(request::Ask::Documents(wire::Documents { digests: vec![short()] })),
+        ),
+        ("sync_empty_ask", "refused", "no question", "ask", Bytes::new()),
+    ]
+}
+
+fn bad_answers() -> Vec<Case> {
+    let many_runs = (0..65).map(|n| (10 + 2 * n, 10 + 2 * n)).collect();
+    let envelopes = vec![Bytes::from_static(b"e"); 257];
+    vec![
         (
             "sync_runs_touch_mark",
             "refused",
@@ -123,34 +158,17 @@ pub(crate) fn make() -> Vec<(&'static str, Vector)> {
             entries(vec![entry(2, many_runs)]),
         ),
         (
-            "sync_short_author",
-            "refused",
-            "an identifier of 15 bytes",
-            "ask",
-            raw_ask(request::Ask::Heads(wire::Heads { author: short() })),
-        ),
-        (
-            "sync_short_digest",
-            "refused",
-            "a digest of 15 bytes",
-            "ask",
-            raw_ask(request::Ask::Summary(wire::Summary { digest: short() })),
-        ),
-        (
             "sync_envelopes_many",
             "refused",
             "257 envelopes in one answer",
             "say",
             Say::Envelopes(envelopes, false).encode(),
         ),
-        (
-            "sync_short_document_digest",
-            "refused",
-            "a digest of 15 bytes",
-            "ask",
-            raw_ask(request::Ask::Documents(wire::Documents { digests: vec![short()] })),
-        ),
-        ("sync_empty_ask", "refused", "no question", "ask", Bytes::new()),
+    ]
+}
+
+fn from_the_future() -> Vec<Case> {
+    vec![
         (
             "sync_future_ask",
             "refused",
@@ -172,9 +190,12 @@ pub(crate) fn make() -> Vec<(&'static str, Vector)> {
             "say",
             raw_say(answer::Say::Taken(wire::Taken { custody: 9 })),
         ),
-    ];
+    ]
+}
+
+pub(crate) fn make() -> Vec<(&'static str, Vector)> {
+    let cases = [good(), bad_questions(), bad_answers(), from_the_future()].into_iter().flatten();
     cases
-        .into_iter()
         .map(|(name, expect, note, test, bytes)| {
             (name, Vector::new(expect, note).with_word("test", test).with("bytes", &bytes))
         })
