@@ -275,7 +275,7 @@ impl Runtime {
     }
 
     async fn stored(
-        &self,
+        &mut self,
         msg: MsgId,
         id: EnvelopeId,
         reply: oneshot::Sender<Result<Stored, String>>,

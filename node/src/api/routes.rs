@@ -41,7 +41,6 @@ pub struct Api {
 }
 
 /// The router.
-#[must_use]
 pub fn routes(api: Api) -> Router {
     Router::new()
         .route("/v1/send", post(send))

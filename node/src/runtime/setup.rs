@@ -28,7 +28,10 @@ use crate::{
     mesh::{self, Grant, Lane, Membership, Mesh, MeshConfig},
     perform::{Performer, writer::Writer},
     shutdown::Shutdown,
-    store::disk::{DiskStore, Options},
+    store::{
+        Store,
+        disk::{DiskStore, Options},
+    },
 };
 
 /// Runs a node until it is told to stop.
@@ -36,12 +39,20 @@ use crate::{
 /// # Errors
 /// It cannot start, or has to end; in words.
 pub async fn run(config: Config) -> Result<(), Failure> {
-    let shutdown = Shutdown::listen().map_err(|e| failed(e, "is a signal handler forbidden?"))?;
-    let maker = maker(&config)?;
-    let genesis = clock::entropy().map_err(|e| failed(e, "-"))?;
+    let genesis = clock::entropy().map_err(|e| failed(e, "try another machine"))?;
     let store = DiskStore::open(&config.data, &Options::new(genesis))
         .map_err(|e| failed(e, "look at the disk and at paths.data in the configuration"))?;
-    let writer = Writer::start(Box::new(store)).map_err(|e| failed(e, "allow more threads"))?;
+    run_on(config, Box::new(store)).await
+}
+
+/// The same on a store that is open already.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_on(config: Config, store: Box<dyn Store>) -> Result<(), Failure> {
+    let shutdown = Shutdown::listen().map_err(|e| failed(e, "is a signal handler forbidden?"))?;
+    let maker = maker(&config)?;
+    let writer = Writer::start(store).map_err(|e| failed(e, "allow more threads"))?;
     let station = maker.make(&writer).await.map_err(|e| failed(e, "restore from a backup"))?;
     let Mesh { handle, events, listening } = start_mesh(&config, &maker, &station).await?;
     let (performer, inputs) = Performer::new(handle, writer);
@@ -49,8 +60,8 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     let socket = server::open(&config.socket)
         .await
         .map_err(|e| failed(e, "correct paths.socket in the configuration"))?;
-    let api =
-        tokio::spawn(server::serve(socket, routes::routes(Api { desk, duty: duty(&config) })));
+    let api = Api { desk, duty: duty(&config) };
+    let api = tokio::spawn(server::serve(socket, routes::routes(api)));
     say_ready(&config, &listening);
     let ports = Ports { events, commands, notices, inputs, shutdown };
     let ended = Runtime::new(Clock::start(), station, maker, performer, ports).run().await;
