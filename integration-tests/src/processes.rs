@@ -197,7 +197,13 @@ impl Node {
         assert!(ready, "not ready: {}", self.log());
     }
 
-    /// As a power cut would: without a word.
+    /// The number of its process, while it runs.
+    #[must_use]
+    pub fn process(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// Kills it without a word.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             // It may have ended by itself.

@@ -1,8 +1,12 @@
 //! Power cuts on a real file system: ext4 on a loop device, cut by copying what lies beneath.
 //!
-//! The store in a process of its own; the same on plain sled, which must lose. `CBM_CUTS` sets how
-//! often the power goes. Without root or loop devices each test says so in one line and passes.
+//! The store in a process of its own; the same on plain sled, which must lose; whole nodes in
+//! `loopcut/nodes.rs`. `CBM_CUTS` sets how often the power goes. Without root or loop devices each
+//! test says so in one line and passes.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "loopcut/nodes.rs"]
+mod nodes;
 
 use std::{
     io::{BufRead as _, BufReader, Lines},
@@ -21,9 +25,11 @@ fn cuts() -> u64 {
 
 /// A disk, or the reason why there is none, said once.
 fn disk() -> Option<LoopDisk> {
-    match LoopDisk::new(64) {
+    match LoopDisk::new(128) {
         Ok(disk) => Some(disk),
         Err(error) => {
+            let must = std::env::var_os("CBM_REQUIRE_ROOT_TESTS").is_some_and(|v| v == "1");
+            assert!(!must, "CBM_REQUIRE_ROOT_TESTS is set, and the power cannot be cut: {error}");
             eprintln!("skipped: no file system on a loop device here ({error}); run as root");
             None
         }
