@@ -106,6 +106,13 @@ impl Owed {
         self.level.is_some_and(|level| level >= Level::L1)
     }
 
+    /// Whether more is to come: not all that the letter wants, and no outcome. Copies owe L2.
+    #[must_use]
+    pub fn is_open(&self, wants: Option<Level>) -> bool {
+        let wanted = if self.info { Level::L2 } else { wants.unwrap_or(Level::L4) };
+        self.outcome.is_none() && self.level.is_none_or(|level| level < wanted)
+    }
+
     /// Whether this would say anything that is not known.
     #[must_use]
     pub fn rises(&self, rise: &Rise) -> bool {

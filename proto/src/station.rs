@@ -153,6 +153,7 @@ impl Station {
     /// Begins: once, after the last [`Station::restore`].
     pub fn start(&mut self, now: Now, entropy: &[u8; 32]) -> Effects {
         let mut turn = Turn::new(now, entropy);
+        self.meet.begin_at(turn.entropy.below(u64::MAX / 2));
         turn.speak(Speak::Membership);
         self.take_up_business(&mut turn);
         self.find_voice(&mut turn);

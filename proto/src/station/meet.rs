@@ -66,6 +66,12 @@ pub(super) struct Meet {
 }
 
 impl Meet {
+    /// Where the numbers of questions begin: anew at each start, so that an answer to a question of
+    /// an earlier station in the same process means nothing to this one.
+    pub(super) const fn begin_at(&mut self, number: u64) {
+        self.next = number;
+    }
+
     pub(super) fn want_carried(&mut self, peer: StationId, id: EnvelopeId) {
         let claims = self.claims.entry(peer).or_default();
         if claims.carried.len() < MISSING_MAX as usize {
@@ -150,6 +156,7 @@ impl Station {
     pub(super) fn reconcile(&mut self, turn: &mut Turn) {
         let pause = RECONCILE_EVERY + turn.entropy.below(RECONCILE_EVERY / 4);
         self.schedule.at(turn.now.mono.plus(pause), Timer::Reconcile);
+        self.dial_a_debtor(turn);
         let peers: Vec<StationId> =
             self.meet.linked.iter().copied().filter(|p| self.state(p).is_some()).collect();
         if peers.is_empty() || !self.carries() {
@@ -159,6 +166,26 @@ impl Station {
         if let Some(peer) = peers.get(drawn) {
             self.ask_heads(turn, *peer);
             self.ask_summary(turn, *peer);
+        }
+    }
+
+    /// Dials a station that owes us something and is not linked: what it said may have come to a
+    /// disk that no longer has it, and pair lanes are compared by their two ends only.
+    fn dial_a_debtor(&mut self, turn: &mut Turn) {
+        let wall = super::trusted(&self.voice, turn.now);
+        let debtors: BTreeSet<StationId> = self
+            .outbox
+            .iter()
+            .filter(|(_, letter)| wall.is_none_or(|wall| wall < letter.expires_at))
+            .flat_map(|(_, letter)| {
+                letter.owed.iter().filter(|(_, owed)| owed.is_open(letter.wants))
+            })
+            .map(|(station, _)| *station)
+            .filter(|station| !self.meet.linked.contains(station))
+            .collect();
+        let drawn = turn.entropy.below(debtors.len() as u64) as usize;
+        if let Some(peer) = debtors.into_iter().nth(drawn) {
+            turn.speak(Speak::Dial { peer });
         }
     }
 
@@ -231,9 +258,11 @@ impl Station {
         id: RequestId,
         answer: Option<Bytes>,
     ) {
-        let Some(asked) = self.meet.questions.remove(&id).filter(|a| a.peer == peer) else {
+        // Only who was asked answers; anything else leaves the question open.
+        if self.meet.questions.get(&id).is_none_or(|asked| asked.peer != peer) {
             return;
-        };
+        }
+        let Some(asked) = self.meet.questions.remove(&id) else { return };
         let say = answer.and_then(|bytes| Say::decode(&bytes).ok());
         match (asked.question, say) {
             (Question::Push(msg), Some(Say::Taken(custody))) => {
