@@ -5,7 +5,7 @@
 //! for 72 hours and only the addressee recognises its tag. What was lost on the way even so is said
 //! again when the author repeats the letter.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
@@ -31,6 +31,10 @@ use super::{Speaks, Station, Turn};
 const SAY_AGAIN: u64 = 5 * SECOND;
 /// L2 is told together for all letters of this time.
 const L2_DELAY: u64 = SECOND / 2;
+
+/// A pair-lane envelope is confirmed, or in gossip, this long after it was made if its station
+/// still runs: the wait for confirmation, the pause before a dial, and a second for the batch.
+const UNSURE: u64 = PUSH_CONFIRM + 3 * SECOND;
 
 /// One level that an author is to be told.
 #[derive(Clone, Debug)]
@@ -58,6 +62,8 @@ pub(super) struct Pairs {
     /// Ours, known by id, in case a peer names them among what it carries.
     ours: BTreeMap<EnvelopeId, Timestamp>,
     pending: BTreeMap<EnvelopeId, Pending>,
+    /// While restoring: the newest of ours, of which it is not known whether they were said.
+    unsure: VecDeque<Pending>,
     due: Vec<Due>,
     later: Vec<Due>,
     said: BTreeMap<(StationId, MsgId), Mono>,
@@ -122,6 +128,17 @@ impl Pairs {
         let oldest = day(Timestamp(wall.0.saturating_sub(CARRY_PAIR)));
         self.spread.retain(|day, set| *day >= oldest && !set.is_empty());
         self.ours.retain(|_, made_at| day(*made_at) >= oldest);
+    }
+
+    /// One of ours from the journal. What is older than the newest by more than [`UNSURE`] was
+    /// confirmed or went into gossip; what is not may never have left.
+    pub(super) fn restore(&mut self, peer: StationId, envelope: &Envelope) {
+        let newest = envelope.header().made_at;
+        self.unsure.push_back(Pending { peer, envelope: envelope.clone() });
+        let old = |p: &Pending| newest.since(p.envelope.header().made_at) > UNSURE;
+        while self.unsure.front().is_some_and(old) {
+            self.unsure.pop_front();
+        }
     }
 
     pub(super) fn owe(&mut self, due: Due) {
@@ -290,8 +307,16 @@ impl Station {
         let Some(lane) = self.main_lane() else { return };
         let Some(pending) = self.pairs.pending.remove(&id) else { return };
         self.pairs.note_spread(&id);
+        self.note(turn, None, What::Spread(wire::OwnSpread { envelope: super::copy(&id.0) }));
         let bytes = pending.envelope.for_gossip();
         turn.speak(Speak::Publish { topic: Topic::Lane(lane), bytes });
+    }
+
+    /// What the last run may not have said any more is said again, the same bytes.
+    pub(super) fn take_up_pairs(&mut self, turn: &mut Turn) {
+        for Pending { peer, envelope } in std::mem::take(&mut self.pairs.unsure) {
+            self.send_pair(turn, peer, envelope);
+        }
     }
 
     /// What waits for a peer that is linked now.

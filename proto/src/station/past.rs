@@ -3,7 +3,7 @@
 //! Records are given in order. Nothing is verified again but what the journal itself verifies; own
 //! records open under the archive key. What a crash left half-done is taken up at the start: an
 //! envelope to us that was stored but not opened, a letter that was opened but not receipted, a
-//! draft that was taken but not sealed.
+//! draft that was taken but not sealed, a receipt that was stored but perhaps not said.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -76,7 +76,12 @@ impl Station {
                 return Ok(());
             }
             Lane::Group => {}
-            Lane::Pair(_) => self.pairs.seen_on_gossip(&envelope, Way::Stream),
+            Lane::Pair(peer) => {
+                self.pairs.seen_on_gossip(&envelope, Way::Stream);
+                if header.author == self.me {
+                    self.pairs.restore(peer, &envelope);
+                }
+            }
         }
         self.feeds.at(envelope.feed()).take(header.seq, envelope.id(), header.prev);
         if header.author == self.me {
@@ -110,6 +115,10 @@ impl Station {
                 Ok(())
             }
             What::Taken(own) => self.restore_taken(&own),
+            What::Spread(own) => {
+                self.pairs.note_spread(&id16(&own.envelope, EnvelopeId::from_slice)?);
+                Ok(())
+            }
             What::Incarnation(own) => {
                 let incarnation = id16(&own.incarnation, Incarnation::from_slice)?;
                 self.voice.incarnation = Some(incarnation);
@@ -194,6 +203,7 @@ impl Station {
 
     /// What the last run left half-done.
     pub(super) fn take_up_business(&mut self, turn: &mut Turn) {
+        self.take_up_pairs(turn);
         let unreceipted: BTreeSet<(MsgId, StationId)> = self
             .inbox
             .iter()
