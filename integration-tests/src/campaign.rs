@@ -1,0 +1,125 @@
+//! One seed from beginning to end: a first phase with misfortunes, healing, and the verdict.
+//!
+//! In the first phase nothing may go wrong that could not be put right; in the second everything
+//! that is owed must come within virtual time that is generous. Used by `cbm-sim` and `tests/sim.rs`.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
+
+use cbm_proto::id::Digest;
+use cbm_proto::time::{MINUTE, SECOND};
+
+use crate::invariants::{self, Failure};
+use crate::options::{Options, Planted};
+use crate::world::World;
+
+/// Virtual time that healing may take, milliseconds.
+const HEALING: u64 = 20 * MINUTE;
+/// How long a healed world is watched for something that comes twice, milliseconds.
+const AFTERWARDS: u64 = 25 * SECOND;
+
+/// What became of one seed.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// The world that it stands for.
+    pub world: String,
+    /// What broke, if anything.
+    pub failure: Option<Failure>,
+    /// Digest over everything that happened.
+    pub trace: Digest,
+    /// Letters that `send` promised to deliver.
+    pub promised: usize,
+    /// Virtual time that it took, milliseconds.
+    pub virtual_ms: u64,
+}
+
+/// Runs the world of one seed.
+#[must_use]
+pub fn run(seed: u64, planted: Option<Planted>, verbose: bool) -> Outcome {
+    let options = Options::draw(seed, planted);
+    let mut outcome = Outcome {
+        seed,
+        world: options.to_string(),
+        failure: None,
+        trace: Digest([0; 32]),
+        promised: 0,
+        virtual_ms: 0,
+    };
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        let mut world = World::new(options)?;
+        if verbose {
+            world.be_verbose();
+        }
+        let held = live(&mut world);
+        outcome.trace = world.trace();
+        outcome.promised = world.model.promised().count();
+        outcome.virtual_ms = world.now();
+        held
+    }));
+    outcome.failure = match result {
+        Ok(held) => held.err(),
+        Err(panic) => Some(Failure::crash(format!("a station panicked: {}", words(&*panic)))),
+    };
+    outcome
+}
+
+fn live(world: &mut World) -> Result<(), Failure> {
+    world.draw_fate();
+    world.run_until(world.options.safety)?;
+    world.heal()?;
+    let end = world.now() + HEALING;
+    let mut unsettled = Some(String::new());
+    while unsettled.is_some() && world.now() < end {
+        world.run_until(world.now() + SECOND)?;
+        unsettled = invariants::unsettled(world);
+    }
+    if let Some(what) = unsettled {
+        return Err(Failure::Liveness(what));
+    }
+    world.run_until(world.now() + AFTERWARDS)?;
+    invariants::all(world)?;
+    invariants::unsettled(world).map_or(Ok(()), |what| Err(Failure::Liveness(what)))
+}
+
+/// Runs many seeds on two threads, in order of the seeds; hands each outcome to `each`, which says
+/// whether to go on.
+pub fn many(
+    seeds: impl Iterator<Item = u64>,
+    planted: Option<Planted>,
+    mut each: impl FnMut(Outcome) -> bool,
+) {
+    let seeds: Vec<u64> = seeds.collect();
+    let next = AtomicU64::new(0);
+    let (say, hear) = sync_channel(4);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            let (say, next, seeds) = (say.clone(), &next, &seeds);
+            scope.spawn(move || {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let seed = usize::try_from(at).ok().and_then(|at| seeds.get(at));
+                    let Some(seed) = seed else { return };
+                    // Nobody listens any more: the caller has seen enough.
+                    if say.send(run(*seed, planted, false)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(say);
+        while let Ok(outcome) = hear.recv() {
+            if !each(outcome) {
+                break;
+            }
+        }
+        drop(hear);
+    });
+}
+
+fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
+}

@@ -1,0 +1,206 @@
+//! What kind of world a seed stands for: how many stations, how bad the lines, which misfortunes.
+//!
+//! Every kind of misfortune is on in some worlds and off in others, so that one does not hide what
+//! another would show. Two worlds with equal options and seeds are equal. Used by `campaign`.
+
+use std::fmt;
+
+use cbm_proto::time::{MINUTE, SECOND};
+
+use crate::chance::Chance;
+
+/// A fault put in on purpose, to show that the simulator sees faults of its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Planted {
+    /// The station believes that nothing is missing below the largest number it holds.
+    GapIgnored,
+    /// The station's marks jump over holes.
+    MarkPastHole,
+    /// The shell lets everything out before the disk has it.
+    ReceiptBeforeSync,
+}
+
+impl Planted {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::GapIgnored, Self::MarkPastHole, Self::ReceiptBeforeSync];
+
+    /// The name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::GapIgnored => "gap-ignored",
+            Self::MarkPastHole => "mark-past-hole",
+            Self::ReceiptBeforeSync => "receipt-before-sync",
+        }
+    }
+
+    /// The fault of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|planted| planted.name() == name)
+    }
+}
+
+/// Which stations are linked of their own accord.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Each with each.
+    Full,
+    /// Each with its two neighbours.
+    Ring,
+    /// In a row: the poorest that still connects everyone.
+    Row,
+    /// All with the first.
+    Star,
+}
+
+/// How bad each line is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Weather {
+    /// Gossip messages lost, per mille.
+    pub loss: u64,
+    /// Gossip messages that come twice, per mille.
+    pub twice: u64,
+    /// Questions whose question or answer is lost, per mille.
+    pub unanswered: u64,
+    /// Longest delay of one packet, milliseconds; the shortest is 1.
+    pub delay: u64,
+}
+
+/// Everything that is decided before the first event.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where all chance of this world comes from.
+    pub seed: u64,
+    /// Stations of each STATE party.
+    pub stations: Vec<usize>,
+    /// Parties that may only watch; one station each.
+    pub observers: usize,
+    /// Who is linked without being asked.
+    pub shape: Shape,
+    /// Length of the first phase, milliseconds.
+    pub safety: u64,
+    /// Letters that people write in it.
+    pub letters: usize,
+    /// The lines in the first phase.
+    pub weather: Weather,
+    /// Batches that end in a crash at one of their effects, per mille.
+    pub crash: u64,
+    /// Batches in which the disk fails, per mille.
+    pub storage: u64,
+    /// Times that a cable is cut.
+    pub cuts: usize,
+    /// Times that the stations fall into two sets that hear nothing of one another.
+    pub partitions: usize,
+    /// Times that a station stops and its disk goes back in time.
+    pub rollbacks: usize,
+    /// Longest time that a stopped station stays away, milliseconds.
+    pub away: u64,
+    /// Largest difference of a station's clock from the true time, milliseconds.
+    pub skew: u64,
+    /// A fault put in on purpose.
+    pub planted: Option<Planted>,
+}
+
+impl Options {
+    /// A quiet world of as many parties, one station each: what scenario tests start from.
+    #[must_use]
+    pub fn calm(seed: u64, parties: usize, observers: usize) -> Self {
+        Self {
+            seed,
+            stations: vec![1; parties],
+            observers,
+            shape: Shape::Full,
+            safety: 0,
+            letters: 0,
+            weather: Weather { delay: 20, ..Weather::default() },
+            crash: 0,
+            storage: 0,
+            cuts: 0,
+            partitions: 0,
+            rollbacks: 0,
+            away: 10 * SECOND,
+            skew: 0,
+            planted: None,
+        }
+    }
+
+    /// The world that this seed stands for.
+    #[must_use]
+    pub fn draw(seed: u64, planted: Option<Planted>) -> Self {
+        let mut chance = Chance::new(seed, "options");
+        let parties = chance.between(2..=5);
+        let mut stations = Vec::new();
+        for _ in 0..parties {
+            stations.push(if chance.happens(250) { 2 } else { 1 });
+        }
+        while stations.iter().sum::<usize>() > 7 {
+            stations.pop();
+        }
+        let shape = [Shape::Full, Shape::Full, Shape::Ring, Shape::Row, Shape::Star];
+        let shape = shape[chance.index(shape.len())];
+        let on = |chance: &mut Chance, range| {
+            if chance.happens(600) { chance.between(range) } else { 0 }
+        };
+        let number = |n| usize::try_from(n).unwrap_or(0);
+        Self {
+            seed,
+            stations,
+            observers: usize::from(chance.happens(250)),
+            shape,
+            safety: chance.between(MINUTE..=3 * MINUTE),
+            letters: number(chance.between(4..=20)),
+            weather: Weather {
+                loss: on(&mut chance, 1..=300),
+                twice: on(&mut chance, 1..=200),
+                unanswered: on(&mut chance, 1..=200),
+                delay: if chance.happens(300) { 4_000 } else { chance.between(2..=300) },
+            },
+            crash: on(&mut chance, 1..=15),
+            storage: on(&mut chance, 1..=8),
+            cuts: number(on(&mut chance, 1..=6)),
+            partitions: number(on(&mut chance, 1..=2)),
+            rollbacks: if chance.happens(250) { number(chance.between(1..=2)) } else { 0 },
+            away: chance.between(SECOND..=MINUTE),
+            skew: on(&mut chance, 1..=60_000),
+            planted,
+        }
+    }
+
+    /// Time after which no packet sent before is still under way, milliseconds.
+    #[must_use]
+    pub const fn longest_delay(&self) -> u64 {
+        2 * self.weather.delay + SECOND
+    }
+}
+
+impl fmt::Display for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "stations {:?} +{} watching, {:?}, {} letters in {} s; lost {}‰ twice {}‰ unanswered \
+             {}‰ delay {} ms; crash {}‰ disk {}‰ cuts {} partitions {} rollbacks {} away {} s \
+             skew {} ms",
+            self.stations,
+            self.observers,
+            self.shape,
+            self.letters,
+            self.safety / SECOND,
+            self.weather.loss,
+            self.weather.twice,
+            self.weather.unanswered,
+            self.weather.delay,
+            self.crash,
+            self.storage,
+            self.cuts,
+            self.partitions,
+            self.rollbacks,
+            self.away / SECOND,
+            self.skew
+        )?;
+        match self.planted {
+            Some(planted) => write!(f, "; planted: {}", planted.name()),
+            None => Ok(()),
+        }
+    }
+}

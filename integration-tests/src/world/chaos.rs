@@ -1,0 +1,138 @@
+//! Misfortunes of the first phase, drawn before it begins, and the healing after it.
+
+use super::{Event, World};
+use crate::disk::Image;
+use crate::invariants::Held;
+use crate::network::Ix;
+use crate::options::Weather;
+use cbm_proto::time::SECOND;
+
+/// Something bad that happens at its time.
+#[derive(Clone, Debug)]
+pub(super) enum Misfortune {
+    /// The power of a machine fails between two effects.
+    PowerCut(Ix),
+    /// A machine stops, and its disk silently goes back in time while it is off.
+    RollBack(Ix),
+    /// Cables are cut, and mended after this many milliseconds.
+    Cut(Vec<(Ix, Ix)>, u64),
+    /// They are whole again.
+    Mend(Vec<(Ix, Ix)>),
+}
+
+impl World {
+    /// Draws what people and misfortune will do in the first phase.
+    pub fn draw_fate(&mut self) {
+        self.draw_people();
+        self.draw_misfortunes();
+    }
+
+    /// Draws the misfortunes of the first phase.
+    fn draw_misfortunes(&mut self) {
+        let machines = self.machines.len();
+        for _ in 0..self.options.cuts {
+            let (a, b) =
+                (self.chance.misfortune.index(machines), self.chance.misfortune.index(machines));
+            let lasts = self.chance.misfortune.between(SECOND..=90 * SECOND);
+            self.draw_time(Misfortune::Cut(vec![(a, b)], lasts));
+        }
+        for _ in 0..self.options.partitions {
+            let order = self.chance.misfortune.order(machines);
+            let (left, right) = order.split_at(1 + self.chance.misfortune.index(machines - 1));
+            let cables = left.iter().flat_map(|a| right.iter().map(|b| (*a, *b))).collect();
+            let lasts = self.chance.misfortune.between(5 * SECOND..=90 * SECOND);
+            self.draw_time(Misfortune::Cut(cables, lasts));
+        }
+        if self.options.crash > 0 {
+            for _ in 0..self.chance.misfortune.below(4) {
+                let ix = self.chance.misfortune.index(machines);
+                self.draw_time(Misfortune::PowerCut(ix));
+            }
+        }
+        for _ in 0..self.options.rollbacks {
+            let ix = self.chance.misfortune.index(machines);
+            self.draw_time(Misfortune::RollBack(ix));
+        }
+    }
+
+    fn draw_time(&mut self, misfortune: Misfortune) {
+        let at = self.chance.misfortune.between(5 * SECOND..=self.options.safety);
+        self.schedule(at, Event::Misfortune(misfortune));
+    }
+
+    pub(super) fn misfortune(&mut self, misfortune: Misfortune) {
+        if !self.faults && !matches!(misfortune, Misfortune::Mend(_)) {
+            return;
+        }
+        self.note(usize::MAX, &format!("{misfortune:?}"), &[]);
+        match misfortune {
+            Misfortune::PowerCut(ix) => {
+                let away = self.chance.misfortune.between(100..=self.options.away);
+                self.power_off(ix);
+                self.after(away, Event::Start(ix));
+            }
+            Misfortune::RollBack(ix) => {
+                let images = self.machines[ix].disk.images();
+                let image = images.get(self.chance.misfortune.index(images.len())).copied();
+                if let Some(image) = image {
+                    let moved = self.chance.misfortune.happens(300);
+                    self.roll_back(ix, image, moved);
+                }
+            }
+            Misfortune::Cut(cables, lasts) => {
+                self.cut_cables(&cables);
+                self.after(lasts, Event::Misfortune(Misfortune::Mend(cables)));
+            }
+            Misfortune::Mend(cables) => {
+                for (a, b) in cables {
+                    self.network.mend(a, b);
+                }
+            }
+        }
+    }
+
+    /// Cuts cables; whoever has a link over one notices within some seconds.
+    pub(super) fn cut_cables(&mut self, cables: &[(Ix, Ix)]) {
+        for (a, b) in cables.iter().filter(|(a, b)| a != b) {
+            self.network.cut(*a, *b);
+            for (at, peer) in [(*a, *b), (*b, *a)] {
+                if let Some(link) = self.network.believes(at, peer) {
+                    let delay = self.chance.network.below(6 * SECOND);
+                    self.after(delay, Event::Notice { at, peer, link });
+                }
+            }
+        }
+    }
+
+    /// The machine goes off, its disk back to this image, and comes on again when no packet that
+    /// was sent before is still under way. `moved`: its file has another identity then.
+    pub(super) fn roll_back(&mut self, ix: Ix, image: Image, moved: bool) {
+        self.power_off(ix);
+        let forgotten = self.machines[ix].disk.roll_back(image);
+        self.note(ix, &format!("goes back to {} ms", image.at), &[]);
+        self.model.forget(ix, &forgotten);
+        let back =
+            self.now + self.options.longest_delay() + self.chance.misfortune.below(30 * SECOND);
+        let machine = &mut self.machines[ix];
+        machine.moved |= moved;
+        machine.rests_until = back;
+        machine.rolled_back = true;
+        self.schedule(back, Event::Start(ix));
+    }
+
+    /// Ends the first phase: from here on nothing is lost, cut or off, and officers work.
+    ///
+    /// # Errors
+    /// An invariant that does not hold when the machines start.
+    pub fn heal(&mut self) -> Held {
+        self.note(usize::MAX, "heal", &[]);
+        self.faults = false;
+        self.weather = Weather { delay: self.weather.delay.min(50), ..Weather::default() };
+        self.network.mend_all();
+        for ix in 0..self.machines.len() {
+            self.machines[ix].held = false;
+            self.schedule(self.now, Event::Start(ix));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,103 @@
+//! The accord that a world's stations run on, and the keys of each.
+
+use std::sync::Arc;
+
+use cbm_proto::accord::{self, Directory, Founding, Role};
+use cbm_proto::id::{PartyCode, StationId, StationName};
+use cbm_proto::keys::StationKeys;
+use cbm_proto::primitives::Entropy;
+use cbm_proto::station::Setup;
+use cbm_proto::time::{DAY, Timestamp};
+
+use super::{BEGINNING, Machine};
+use crate::chance::Chance;
+use crate::disk::Disk;
+use crate::invariants::Failure;
+use crate::options::Options;
+
+/// Who there is: documents that all have, keys of each.
+pub(super) struct Founded {
+    directory: Directory,
+    keys: Vec<(StationId, Arc<StationKeys>)>,
+    names: Vec<(StationName, bool)>,
+}
+
+impl Founded {
+    /// Founds what the options ask for: parties `AAA`, `BBB`, …; stations `mfa`, `cert`; observers
+    /// last, from `OBA` on.
+    pub(super) fn new(options: &Options) -> Result<Self, Failure> {
+        let mut founding = Founding::new("Simulated accord", Timestamp(BEGINNING - 30 * DAY));
+        let mut names = Vec::new();
+        let states = options.stations.iter().map(|count| (*count, Role::State));
+        let all = states.chain((0..options.observers).map(|_| (1, Role::Observer)));
+        for (index, (count, role)) in all.enumerate() {
+            let party = party(index, role)?;
+            founding = founding.party(party.clone(), role, &format!("Party {party}"));
+            for short in ["mfa", "cert", "mod"].into_iter().take(count) {
+                let name = StationName::new(party.clone(), short).map_err(wrong)?;
+                founding = founding.station(name.clone(), Vec::new());
+                names.push((name, role != Role::State));
+            }
+        }
+        let mut entropy = Entropy::new(&Chance::new(options.seed, "founding").seed());
+        let founded = founding.found(&mut entropy).map_err(wrong)?;
+        let directory = founded.directory().map_err(wrong)?;
+        let network = founded.network;
+        let station = |name: &StationName| accord::station_id(&network, name);
+        let keys = founded.stations.into_iter().map(|(name, keys)| (station(&name), keys.into()));
+        Ok(Self { directory, keys: keys.collect(), names })
+    }
+
+    /// The machines of these stations, off and empty; `skew` draws each one's clock.
+    pub(super) fn machines(&self, mut skew: impl FnMut() -> u64) -> Vec<Machine> {
+        let network = self.directory.network();
+        let machine = |(name, watches): &(StationName, bool)| Machine {
+            station: accord::station_id(&network, name),
+            name: name.clone(),
+            watches: *watches,
+            disk: Disk::default(),
+            run: None,
+            moved: false,
+            skew: skew(),
+            runs: 0,
+            held: false,
+            rests_until: 0,
+            rolled_back: false,
+        };
+        self.names.iter().map(machine).collect()
+    }
+
+    /// What a station is made of at each start.
+    pub(super) fn setup(&self, me: StationId, moved: bool) -> Result<Setup, Failure> {
+        let keys = self.keys(me).ok_or_else(|| Failure::crash(format!("{me:?} has no keys")))?;
+        Ok(Setup { me, keys, directory: self.directory.clone(), moved })
+    }
+
+    /// The keys of a station, for tests that forge.
+    pub(super) fn keys(&self, me: StationId) -> Option<Arc<StationKeys>> {
+        self.keys.iter().find(|(id, _)| *id == me).map(|(_, keys)| Arc::clone(keys))
+    }
+
+    pub(super) const fn directory(&self) -> &Directory {
+        &self.directory
+    }
+}
+
+impl std::fmt::Debug for Founded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Founded({} stations)", self.names.len())
+    }
+}
+
+fn party(index: usize, role: Role) -> Result<PartyCode, Failure> {
+    let letter = char::from(b'A' + u8::try_from(index).unwrap_or(0));
+    let code = match role {
+        Role::State => String::from_iter([letter; 3]),
+        _ => format!("OB{letter}"),
+    };
+    PartyCode::new(&code).map_err(wrong)
+}
+
+fn wrong(error: impl std::fmt::Display) -> Failure {
+    Failure::crash(format!("the simulated accord cannot be founded: {error}"))
+}

@@ -1,0 +1,131 @@
+//! Machines go on and off: restore from the disk, loss of power, a station thrown away.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use cbm_proto::event::Input;
+use cbm_proto::id::EnvelopeId;
+use cbm_proto::station::{Fault, Station};
+
+use super::{Event, Run, World};
+use crate::invariants::{Failure, Held};
+use crate::network::Ix;
+use crate::options::Planted;
+
+/// How long the other end of a link may believe in it after a machine went off, milliseconds.
+const BELIEF: u64 = 6_000;
+
+impl World {
+    /// Switches a machine on, unless it runs or is held off.
+    pub(super) fn start(&mut self, ix: Ix) -> Held {
+        let machine = &self.machines[ix];
+        if machine.run.is_some() || machine.held {
+            return Ok(());
+        }
+        if machine.rests_until > self.now {
+            self.schedule(machine.rests_until, Event::Start(ix));
+            return Ok(());
+        }
+        let station = self.restored(ix)?;
+        let head_start = self.chance.network.below(5_000).min(self.now);
+        let machine = &mut self.machines[ix];
+        machine.runs += 1;
+        machine.run = Some(Run {
+            number: machine.runs,
+            topics: station.topics(),
+            station,
+            origin: self.now - head_start,
+            waiting: VecDeque::new(),
+            wakes: None,
+            heard: BTreeMap::new(),
+            questions: BTreeMap::new(),
+            asking: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            tokens: machine.runs << 32,
+        });
+        if self.machines[ix].rolled_back {
+            let machines = &self.machines;
+            let others = || machines.iter().enumerate().filter(|(other, _)| *other != ix);
+            let held = |id: &EnvelopeId| others().any(|(_, m)| m.disk.envelope(id).is_some());
+            self.spoken.forget(machines[ix].station, held);
+        }
+        self.note(ix, "start", &[]);
+        let effects = self.ask_station(ix, |station, now, entropy| station.start(now, entropy));
+        self.batch(ix, Vec::new(), effects)?;
+        self.rest(ix);
+        for (a, b) in self.network.planned() {
+            if a == ix || b == ix {
+                let delay = self.chance.network.between(1..=500);
+                self.after(delay, Event::Connect(a, b));
+            }
+        }
+        Ok(())
+    }
+
+    /// A station as the disk has it.
+    fn restored(&self, ix: Ix) -> Result<Station, Failure> {
+        let machine = &self.machines[ix];
+        let mut station = Station::new(self.founded.setup(machine.station, machine.moved)?);
+        match self.options.planted {
+            Some(Planted::GapIgnored) => station.plant(Fault::GapIgnored),
+            Some(Planted::MarkPastHole) => station.plant(Fault::MarkPastHole),
+            Some(Planted::ReceiptBeforeSync) | None => {}
+        }
+        for record in machine.disk.records() {
+            station.restore(record).map_err(|error| {
+                Failure::crash(format!("{} does not restore: {error}", machine.name))
+            })?;
+        }
+        Ok(station)
+    }
+
+    /// The machine is off at once; of what was not durable a part is left. It comes back later.
+    pub(super) fn lose_power(&mut self, ix: Ix) -> Held {
+        let away = self.chance.misfortune.between(100..=self.options.away);
+        self.power_off(ix);
+        self.after(away, Event::Start(ix));
+        Ok(())
+    }
+
+    /// Off until somebody starts it.
+    pub(super) fn power_off(&mut self, ix: Ix) {
+        if self.machines[ix].run.take().is_none() {
+            return;
+        }
+        let kept = self.chance.misfortune.index(self.machines[ix].disk.unsynced() + 1);
+        self.machines[ix].disk.crash(kept);
+        self.note(ix, "off", &[]);
+        for (at, link) in self.network.off(ix) {
+            let delay = self.chance.network.below(BELIEF);
+            self.after(delay, Event::Notice { at, peer: ix, link });
+        }
+    }
+
+    /// The disk refused an append, which leaves nothing behind: the station is built anew from what
+    /// the disk has, in the same process, with the same links.
+    pub(super) fn throw_away(&mut self, ix: Ix) -> Held {
+        self.note(ix, "thrown away", &[]);
+        self.machines[ix].disk.crash(0);
+        let station = self.restored(ix)?;
+        let peers: Vec<_> = self.network.neighbours(ix);
+        let Some(run) = &mut self.machines[ix].run else { return Ok(()) };
+        run.station = station;
+        run.topics = run.station.topics();
+        run.heard.clear();
+        run.questions.clear();
+        run.asking.clear();
+        run.wakes = None;
+        let lost = |input: &Input| {
+            !matches!(input, Input::Linked { .. } | Input::Unlinked { .. } | Input::Answered { .. })
+        };
+        run.waiting.retain(lost);
+        let effects = self.ask_station(ix, |station, now, entropy| station.start(now, entropy));
+        // The same disk that just failed may fail again; that is another batch.
+        self.batch(ix, Vec::new(), effects)?;
+        for (peer, _) in peers {
+            let peer = self.machines[peer].station;
+            self.give(ix, Input::Linked { peer });
+        }
+        self.rest(ix);
+        Ok(())
+    }
+}

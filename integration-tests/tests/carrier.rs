@@ -1,0 +1,77 @@
+//! What a carrying member can see: nothing that tells one letter from another.
+//!
+//! Looks only at the bytes on the disk of a station that is no addressee (I7, I12).
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use cbm_integration_tests::invariants::carried;
+use cbm_integration_tests::world::vocabulary::party;
+use cbm_integration_tests::world::{World, Written};
+use cbm_proto::envelope::{Envelope, Header, Kind};
+use cbm_proto::id::Digest;
+use cbm_proto::terms::{Level, Precedence, Status};
+use cbm_proto::time::Timestamp;
+
+/// The sealed envelopes of one author that another station carries.
+fn of_author(world: &World, carrier: &str, author: &str) -> Vec<Envelope> {
+    let author = world.machines[world.at(author)].station;
+    carried(&world.machines[world.at(carrier)])
+        .into_iter()
+        .map(|bytes| Envelope::decode(bytes).unwrap())
+        .filter(|e| e.header().author == author && e.header().kind == Kind::Sealed)
+        .collect()
+}
+
+/// What carriers see and what could not be the same twice: the place in the feed, the time, and
+/// digests. Everything else must be equal.
+fn visible(envelope: &Envelope) -> (usize, Header) {
+    let mut header = envelope.header().clone();
+    header.seq = 0;
+    header.prev = Digest([0; 32]);
+    header.made_at = Timestamp(0);
+    header.fkc = [0; 32];
+    header.body = Digest([0; 32]);
+    header.stanzas = Digest([0; 32]);
+    header.root = Digest([0; 32]);
+    (envelope.bytes().len(), header)
+}
+
+/// Sends the letters from AAA one by one, and shows what DDD, who gets none, carries of each.
+fn seen_by_a_carrier(letters: Vec<Written>) -> Vec<(usize, Header)> {
+    let mut world = World::calm(4);
+    for written in letters {
+        let to = written.to[0].as_str().to_owned();
+        let msg = world.send_letter("AAA", written);
+        world.expect_level("AAA", msg, &to, Level::L1);
+        let carried = |w: &World| of_author(w, "DDD", "AAA").len() == w.model.letters().len();
+        world.until("DDD carries it", carried);
+    }
+    of_author(&world, "DDD", "AAA").iter().map(visible).collect()
+}
+
+fn all_alike(letters: Vec<Written>) {
+    let count = letters.len();
+    let seen = seen_by_a_carrier(letters);
+    assert_eq!(seen.len(), count);
+    assert!(seen.iter().all(|one| *one == seen[0]), "{seen:?}");
+}
+
+fn note() -> Written {
+    Written::note(vec![party("BBB")])
+}
+
+#[test]
+fn a_carrier_cannot_tell_the_status() {
+    all_alike(Status::ALL.iter().map(|status| Written { status: *status, ..note() }).collect());
+}
+
+#[test]
+fn a_carrier_cannot_tell_the_precedence() {
+    let of = |precedence: &Precedence| Written { precedence: *precedence, ..note() };
+    all_alike(Precedence::ALL.iter().map(of).collect());
+}
+
+#[test]
+fn a_carrier_cannot_tell_the_recipient() {
+    all_alike(vec![note(), Written::note(vec![party("CCC")])]);
+}
