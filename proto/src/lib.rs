@@ -22,8 +22,8 @@
 //! |---|---|
 //! | L0 | [`limits`] [`time`] [`id`] |
 //! | L1 | [`wire`] [`primitives`] [`keys`] [`terms`] [`part`] |
-//! | L2 | [`accord`] [`catalogue`] [`draft`] [`letter`] [`receipt`] |
-//! | L3 | [`envelope`] [`seal`] [`journal`] |
+//! | L2 | [`accord`] [`catalogue`] [`draft`] [`letter`] |
+//! | L3 | [`envelope`] [`seal`] [`receipt`] [`journal`] |
 //! | L4 | [`feeds`] [`inbox`] [`outbox`] [`schedule`] [`sync`] [`own`] [`event`] |
 //! | L5 | [`station`] |
 //!
