@@ -37,7 +37,13 @@ pub fn text(status: &StatusView) -> String {
     let rows: Vec<Vec<String>> = status.addressees.iter().map(row).collect();
     let head = ["STATION", "STATE", "LEVEL", "AT", "DUE", "OUTCOME"];
     let table = print::table(&head, &rows);
-    format!("{}  {}  {}\n{table}", status.id, status.type_name, status.precedence)
+    let ways: String = status.addressees.iter().filter_map(way).collect();
+    format!("{}  {}  {}\n{table}{ways}", status.id, status.type_name, status.precedence)
+}
+
+/// A line of its own, since the table fills 80 columns.
+fn way(to: &AddresseeView) -> Option<String> {
+    to.path.as_ref().map(|path| format!("\n{} went {path}", to.station))
 }
 
 fn row(to: &AddresseeView) -> Vec<String> {
