@@ -2,9 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::path::PathBuf;
+use std::{
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::mpsc,
+};
 
-use cbm_integration_tests::processes::{Lab, Node, PATIENCE, poll, words};
+use cbm_integration_tests::processes::{Lab, Node, PATIENCE, cbm, poll, words};
 
 /// Two persons, as a red flag needs them.
 const PERSONS: [&str; 4] = ["--drafted-by", "A. Drafter", "--released-by", "B. Releaser"];
@@ -33,7 +38,7 @@ fn a_red_flag_rises_as_the_officer_looks_acknowledges_and_answers() {
     let stored = a.await_status(&id, "BBB", |s| s["level"] == "L2" || s["level"] == "L1");
     assert_eq!(stored["state"], "reached_unattended");
     assert_eq!(stored["overdue"], false);
-    assert_eq!(inbox_ids(&b), [id.clone()]);
+    assert_eq!(inbox_ids(&b), std::slice::from_ref(&id));
     let shown = b.text(&["show", &id]);
     assert!(shown.contains("received; does not indicate concurrence"), "{shown}");
     let seen = a.await_status(&id, "BBB", |s| s["level"] == "L3");
@@ -88,7 +93,7 @@ fn a_letter_arrives_while_the_direct_link_is_cut() {
     b.await_link("AAA", false);
     let file = lab.letter("red-flag", |_| {});
     let id = send(&a, "red-flag", "BBB", &file, &["--wait", "L1", "--timeout", "45s"]);
-    assert_eq!(inbox_ids(&b), [id.clone()]);
+    assert_eq!(inbox_ids(&b), std::slice::from_ref(&id));
     assert!(inbox_ids(&c).is_empty(), "a carrier opens nothing");
     a.await_link("BBB", false);
     let _ = a.text(&["peers", "--mend", "BBB/mfa"]);
@@ -144,6 +149,42 @@ fn a_strangers_node_at_a_members_address_gets_no_link() {
     let file = other.letter("operator-note", |_| {});
     let _ = send(&stranger, "operator-note", "AAA", &file, &[]);
     assert!(inbox_ids(&member).is_empty());
+}
+
+#[test]
+fn a_follower_is_told_each_letter_once_and_that_the_node_stops() {
+    let (lab, a, mut b) = pair();
+    let file = lab.letter("operator-note", |_| {});
+    let wait = ["--wait", "L1", "--timeout", "45s"];
+    let mut sent = vec![send(&a, "operator-note", "BBB", &file, &wait)];
+    let (line, lines) = mpsc::sync_channel(16);
+    let config = b.config();
+    let follower = std::thread::spawn(move || {
+        let verb = ["inbox", "--follow", "--json", "--config"];
+        let mut child = Command::new(cbm())
+            .args(verb)
+            .arg(config)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        for row in BufReader::new(child.stdout.take().unwrap()).lines() {
+            line.send(row.unwrap()).unwrap();
+        }
+        child.wait().unwrap()
+    });
+    let next = || -> String {
+        let row = lines.recv_timeout(PATIENCE).expect("a row in time");
+        let row: serde_json::Value = serde_json::from_str(&row).unwrap();
+        row["id"].as_str().unwrap().to_owned()
+    };
+    let mut told = vec![next()];
+    sent.extend((0..3).map(|_| send(&a, "operator-note", "BBB", &file, &wait)));
+    told.extend((0..3).map(|_| next()));
+    assert_eq!(told, sent);
+    assert_eq!(b.stop().code(), Some(0), "{}", b.log());
+    assert_eq!(follower.join().unwrap().code(), Some(1));
+    assert!(lines.recv().is_err(), "nothing is told twice");
 }
 
 #[test]

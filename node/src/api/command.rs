@@ -113,7 +113,7 @@ pub struct Links {
 #[derive(Clone)]
 pub struct Desk {
     commands: mpsc::Sender<Command>,
-    notices: broadcast::Sender<Notice>,
+    notices: broadcast::WeakSender<Notice>,
 }
 
 impl Desk {
@@ -122,13 +122,15 @@ impl Desk {
     pub fn new() -> (Self, mpsc::Receiver<Command>, broadcast::Sender<Notice>) {
         let (commands, taken) = mpsc::channel(COMMANDS);
         let (notices, _) = broadcast::channel(NOTICES);
-        (Self { commands, notices: notices.clone() }, taken, notices)
+        (Self { commands, notices: notices.downgrade() }, taken, notices)
     }
 
-    /// Notices from now on.
-    #[must_use]
-    pub fn follow(&self) -> broadcast::Receiver<Notice> {
-        self.notices.subscribe()
+    /// Notices from now on, until the node stops.
+    ///
+    /// # Errors
+    /// It is stopping.
+    pub fn follow(&self) -> Result<broadcast::Receiver<Notice>, Failure> {
+        self.notices.upgrade().map(|sender| sender.subscribe()).ok_or_else(Failure::stopping)
     }
 
     /// Submits a draft.

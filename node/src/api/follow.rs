@@ -45,7 +45,7 @@ pub(super) async fn reached(
     level: Level,
     timeout_ms: u64,
 ) -> Result<StatusView, Failure> {
-    let mut notices = desk.follow();
+    let mut notices = desk.follow()?;
     let wait = async {
         loop {
             let view = status(desk, msg).await?;
@@ -87,7 +87,7 @@ pub(super) async fn inbox(
     Query(follow): Query<Follow>,
 ) -> Result<Response, Failure> {
     let mut feed = Feed {
-        notices: follow.follow.then(|| api.desk.follow()),
+        notices: follow.follow.then(|| api.desk.follow()).transpose()?,
         desk: api.desk,
         told: 0,
         waiting: VecDeque::new(),

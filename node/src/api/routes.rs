@@ -178,7 +178,7 @@ async fn act(api: &Api, id: &str, act: Act, by: Officer) -> Result<Json<Sent>, F
 
 async fn peers(State(api): State<Api>) -> Result<Json<Vec<PeerView>>, Failure> {
     let links = api.desk.links().await?;
-    api.desk.look(move |station, _| view::peers(station, &links)).await.map(Json)
+    api.desk.look(move |station, now| view::peers(station, now, &links)).await.map(Json)
 }
 
 /// Which link.

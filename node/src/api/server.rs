@@ -74,12 +74,17 @@ pub async fn open(path: &Path) -> Result<UnixListener, SocketError> {
     Ok(listener)
 }
 
-/// Answers on the socket until the task is dropped.
+/// Answers on the socket until `stop` ends; then takes nothing new and answers what it has taken.
 ///
 /// # Errors
 /// The listener breaks.
-pub async fn serve(listener: UnixListener, routes: Router) -> io::Result<()> {
-    axum::serve(listener, routes.into_make_service_with_connect_info::<Caller>()).await
+pub async fn serve(
+    listener: UnixListener,
+    routes: Router,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let service = routes.into_make_service_with_connect_info::<Caller>();
+    axum::serve(listener, service).with_graceful_shutdown(stop).await
 }
 
 #[cfg(test)]

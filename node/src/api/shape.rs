@@ -188,6 +188,8 @@ pub struct PeerView {
     pub transport: Option<String>,
     /// The operator holds the link down.
     pub held: bool,
+    /// Its newest beacon was heard so many milliseconds ago, by whatever way.
+    pub beacon_age_ms: Option<u64>,
     /// Where it can be reached.
     pub addresses: Vec<String>,
 }

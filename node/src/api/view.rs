@@ -64,13 +64,14 @@ fn row(directory: &Directory, received: &Received) -> InboxRow {
 
 /// Every station of the accord.
 #[must_use]
-pub(super) fn peers(station: &Station, links: &Links) -> Vec<PeerView> {
+pub(super) fn peers(station: &Station, now: Now, links: &Links) -> Vec<PeerView> {
     let all = station.directory().members().map(|member| PeerView {
         station: member.name.to_string(),
         role: member.role.word().to_owned(),
         me: member.id == station.me(),
         linked: station.linked().contains(&member.id),
         transport: links.linked.get(&member.id).cloned(),
+        beacon_age_ms: station.beacons().get(&member.id).map(|b| now.mono.since(b.heard)),
         held: links.held.contains(&member.id),
         addresses: member.addresses.clone(),
     });

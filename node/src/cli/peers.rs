@@ -39,7 +39,7 @@ pub async fn run(args: Peers) -> Result<(), Failure> {
         return peers.iter().try_for_each(print::json);
     }
     let rows: Vec<Vec<String>> = peers.iter().map(row).collect();
-    print::say(&print::table(&["STATION", "ROLE", "LINK", "OVER", "ADDRESS"], &rows))
+    print::say(&print::table(&["STATION", "ROLE", "LINK", "OVER", "HEARD", "ADDRESS"], &rows))
 }
 
 fn row(peer: &PeerView) -> Vec<String> {
@@ -54,6 +54,7 @@ fn row(peer: &PeerView) -> Vec<String> {
         peer.role.clone(),
         link.to_owned(),
         peer.transport.clone().unwrap_or_else(|| "-".to_owned()),
+        peer.beacon_age_ms.map_or_else(|| "-".to_owned(), |age| format!("{} s", age / 1_000)),
         peer.addresses.first().cloned().unwrap_or_else(|| "-".to_owned()),
     ]
 }

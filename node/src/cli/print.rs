@@ -38,7 +38,7 @@ pub fn json(value: &impl Serialize) -> Result<(), Failure> {
     say(&text)
 }
 
-/// An aligned table; the last column gives way when a line would be too long.
+/// An aligned table; a last column that is too long goes on in the lines below.
 #[must_use]
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
@@ -48,13 +48,23 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
         }
     }
     let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
-    let lines = std::iter::once(&head).chain(rows).map(|row| line(row, &widths));
-    lines.collect::<Vec<_>>().join("\n")
+    let mut out = Vec::new();
+    for row in std::iter::once(&head).chain(rows) {
+        line(&mut out, row, &widths);
+    }
+    out.join("\n")
 }
 
-fn line(row: &[String], widths: &[usize]) -> String {
-    let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-    shorten(cells.collect::<Vec<_>>().join("  ").trim_end(), WIDTH)
+fn line(out: &mut Vec<String>, row: &[String], widths: &[usize]) {
+    let Some((last, cells)) = row.split_last() else { return };
+    let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}  "));
+    let front: String = padded.collect();
+    let room = WIDTH.saturating_sub(front.chars().count());
+    if room < 8 || last.split_whitespace().any(|word| word.chars().count() > room) {
+        out.push(shorten(format!("{front}{last}").trim_end(), WIDTH));
+    } else {
+        wrap_at(out, &front, front.chars().count(), last);
+    }
 }
 
 /// At most `width` characters; what is cut off shows as `…`.
@@ -138,7 +148,11 @@ pub fn fields(out: &mut Vec<String>, depth: usize, value: &Value) {
 
 /// Adds `text` behind `head`, wrapped at the width of the page; what follows is indented.
 pub fn wrap(out: &mut Vec<String>, head: &str, text: &str) {
-    let indent = " ".repeat(head.chars().count().min(16));
+    wrap_at(out, head, head.chars().count().min(16), text);
+}
+
+fn wrap_at(out: &mut Vec<String>, head: &str, indent: usize, text: &str) {
+    let indent = " ".repeat(indent);
     let mut line = head.to_owned();
     let mut empty = true;
     for word in tame(text).split_whitespace() {
@@ -161,13 +175,15 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_lines_end_at_the_edge() {
-        let rows = [vec!["AAA/mfa".into(), "x".repeat(90)], vec!["B".into(), "y".into()]];
+        let long = "word ".repeat(20);
+        let rows = [vec!["AAA/mfa".into(), "x".repeat(90)], vec!["B".into(), long]];
         let table = table(&["STATION", "WHAT"], &rows);
         let lines: Vec<&str> = table.lines().collect();
         assert_eq!(lines[0], "STATION  WHAT");
         assert_eq!(lines[1].chars().count(), WIDTH);
         assert!(lines[1].ends_with('…'));
-        assert_eq!(lines[2], "B        y");
+        assert_eq!(lines[2], format!("B        {}", "word ".repeat(14).trim_end()));
+        assert_eq!(lines[3], format!("         {}", "word ".repeat(6).trim_end()));
     }
 
     #[test]

@@ -49,9 +49,13 @@ fn way(to: &AddresseeView) -> Option<String> {
 fn row(to: &AddresseeView) -> Vec<String> {
     let none = || "-".to_owned();
     let time = |at: &Option<String>| at.as_deref().map_or_else(none, print::time);
-    let due = if to.overdue { format!("LATE {}", time(&to.due_at)) } else { time(&to.due_at) };
+    let due = match (to.info, to.overdue) {
+        (true, _) => "a copy".to_owned(),
+        (false, true) => format!("LATE {}", time(&to.due_at)),
+        (false, false) => time(&to.due_at),
+    };
     vec![
-        if to.info { format!("{} (copy)", to.station) } else { to.station.clone() },
+        to.station.clone(),
         to.state.clone(),
         to.level.clone().unwrap_or_else(none),
         time(&to.at),

@@ -3,7 +3,7 @@
 //! Lock and journal first, then the station from it, then the mesh with the membership that the
 //! station knows, last the API's socket: nobody can ask before there is somebody to answer.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use cbm_proto::{
     accord::{Directory, Role, station_id},
@@ -11,6 +11,7 @@ use cbm_proto::{
     id::{StationId, StationName},
     station::Station,
 };
+use tokio::sync::oneshot;
 
 use super::{Maker, Ports, Runtime};
 use crate::{
@@ -33,6 +34,9 @@ use crate::{
         disk::{DiskStore, Options},
     },
 };
+
+/// How long the last answers of the API may take after the loop has ended.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// Runs a node until it is told to stop.
 ///
@@ -61,11 +65,17 @@ pub async fn run_on(config: Config, store: Box<dyn Store>) -> Result<(), Failure
         .await
         .map_err(|e| failed(e, "correct paths.socket in the configuration"))?;
     let api = Api { desk, duty: duty(&config) };
-    let api = tokio::spawn(server::serve(socket, routes::routes(api)));
+    let (running, stopped) = oneshot::channel::<()>();
+    let stopped = async { drop(stopped.await) };
+    let mut api = tokio::spawn(server::serve(socket, routes::routes(api), stopped));
     say_ready(&config, &listening);
     let ports = Ports { events, commands, notices, inputs, shutdown };
     let ended = Runtime::new(Clock::start(), station, maker, performer, ports).run().await;
-    api.abort();
+    drop(running);
+    // Answers that were given still reach whoever asked; nobody else is waited for.
+    if tokio::time::timeout(LAST_ANSWERS, &mut api).await.is_err() {
+        api.abort();
+    }
     // A socket that stays would only be taken away by the next start.
     let _ = std::fs::remove_file(&config.socket);
     ended.map_err(|e| Failure::told(Code::Failed, "the node ended", e, "look at the log above"))
