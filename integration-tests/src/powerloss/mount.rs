@@ -62,7 +62,6 @@ impl Mount {
     }
 
     /// The drive, to cut it or to make it fail. Hold it briefly: the mount waits meanwhile.
-    #[must_use]
     pub fn drive(&self) -> MutexGuard<'_, Drive> {
         self.drive.lock()
     }
