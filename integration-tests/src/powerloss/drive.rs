@@ -132,9 +132,9 @@ impl Drive {
         self.taken.as_deref().cloned()
     }
 
-    /// The `n`-th fsync from now fails: 1 is the next.
+    /// The `n`-th fsync from now and all after it fail: 1 is the next. 0: none does any more.
     pub fn fail_sync(&mut self, n: u64) {
-        self.sync_fails_in = Some(n);
+        self.sync_fails_in = Some(n).filter(|n| *n > 0);
     }
 
     /// Room left, in pages of 4 KiB.
@@ -266,7 +266,7 @@ impl Drive {
     pub(super) fn sync(&mut self, node: u64) -> Result<(), Fault> {
         self.before_change();
         let fails = self.sync_fails_in == Some(1);
-        self.sync_fails_in = self.sync_fails_in.and_then(|n| n.checked_sub(1)).filter(|n| *n > 0);
+        self.sync_fails_in = self.sync_fails_in.map(|n| n.saturating_sub(1).max(1));
         match self.nodes.get_mut(&node).ok_or(Fault::NoEntry)? {
             Node::File(file) if fails => file.sync_failed(),
             Node::File(file) => file.sync(),

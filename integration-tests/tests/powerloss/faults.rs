@@ -35,6 +35,7 @@ fn after_a_failed_sync_nothing_is_acknowledged_and_nothing_shown_is_lost() {
         }
         assert!(store.sync().is_err(), "{error}");
         assert!(matches!(store.append(&batch(&load, have)), Err(StoreError::Poisoned)));
+        mount.drive().fail_sync(0);
         drop(store);
         // The next process sees pages that count as written and are not.
         let store = open(&mount).unwrap();

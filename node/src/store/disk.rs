@@ -32,7 +32,7 @@ use super::{
 
 /// Length of a segment where nothing else is asked for, bytes.
 pub const SEGMENT: u32 = 16 * 1024 * 1024;
-/// Records entered into the index at a time when it is brought up.
+/// Records entered into the index at a time.
 const BATCH: usize = 1_024;
 /// Reports kept until somebody takes them.
 const REPORTS_MAX: usize = 256;
@@ -65,7 +65,10 @@ pub struct DiskStore {
     folder: PathBuf,
     journal: Journal,
     index: RefCell<Option<Index>>,
+    /// Appended, not yet durable.
     pending: Vec<Indexed>,
+    /// Durable, not yet in the index: entered before the next read, or when there are many.
+    fresh: RefCell<Vec<Indexed>>,
     drawn: bool,
     marker: MarkerFile,
     reports: RefCell<Vec<Report>>,
@@ -98,6 +101,7 @@ impl DiskStore {
             journal,
             index: RefCell::new(None),
             pending: Vec::new(),
+            fresh: RefCell::default(),
             drawn: false,
             marker,
             reports: RefCell::default(),
@@ -119,7 +123,7 @@ impl DiskStore {
 
     /// Enters what the journal holds behind the index's cursor; returns how many records.
     fn catch_up(&self, mut index: Index) -> Result<(Index, u64), Fault> {
-        let (from, end) = (index.next(), self.journal.end());
+        let (from, end) = (index.next(), self.journal.served());
         if from > end {
             // Only durable records are entered: they were there, and are not any more.
             let what = "records at its end that the index knows are gone";
@@ -151,6 +155,7 @@ impl DiskStore {
 
     /// Puts the index aside and makes it again from the journal.
     fn rebuild(&self, why: &Fault) -> Result<(), StoreError> {
+        self.fresh.borrow_mut().clear();
         if let Some(index) = self.index.borrow_mut().take() {
             index.discard();
         }
@@ -171,6 +176,7 @@ impl DiskStore {
 
     /// Asks the index; when it faults, makes it again and asks once more.
     fn ask<T>(&self, question: impl Fn(&Index) -> Result<T, Fault>) -> Result<T, StoreError> {
+        self.enter()?;
         let answer = self.index.borrow().as_ref().map(&question);
         match answer {
             Some(Ok(answer)) => return Ok(answer),
@@ -204,18 +210,26 @@ impl DiskStore {
         Ok(Vec::new())
     }
 
-    /// Brings index and marker to where the journal is.
+    /// Enters what is durable into the index.
+    fn enter(&self) -> Result<(), StoreError> {
+        let fresh = std::mem::take(&mut *self.fresh.borrow_mut());
+        let next = self.journal.served();
+        let applied = match self.index.borrow_mut().as_mut() {
+            Some(index) if !fresh.is_empty() => index.apply(&fresh, next),
+            _ => Ok(()),
+        };
+        applied.or_else(|fault| self.rebuild(&fault))
+    }
+
+    /// Brings index and marker after the journal. The index is not part of what a sync promises,
+    /// so nothing of it stands in the way of an acknowledgement.
     fn follow(&mut self) -> Result<(), StoreError> {
-        let pending = std::mem::take(&mut self.pending);
-        if !pending.is_empty() {
-            let end = self.journal.end();
-            let applied = self.index.borrow_mut().as_mut().map(|index| index.apply(&pending, end));
-            if let Some(Err(fault)) = applied
-                && let Err(error) = self.rebuild(&fault)
-            {
-                // The records are durable, so the sync holds; the next read tries again.
-                self.report([Report::IndexUnusable { why: error.to_string() }]);
-            }
+        self.fresh.get_mut().append(&mut self.pending);
+        if self.fresh.get_mut().len() >= BATCH
+            && let Err(error) = self.enter()
+        {
+            // The next read tries again.
+            self.report([Report::IndexUnusable { why: error.to_string() }]);
         }
         if std::mem::take(&mut self.drawn) {
             let settled = self.marker.settle(&self.holes.borrow());
@@ -319,6 +333,8 @@ impl Store for DiskStore {
 
 impl Drop for DiskStore {
     fn drop(&mut self) {
+        // What cannot be entered now is read from the journal's tail next time.
+        let _ = self.enter();
         if let Some(index) = self.index.borrow_mut().take() {
             // An index that does not close in order is counted when it is opened again.
             let _ = index.close();

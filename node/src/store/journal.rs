@@ -27,7 +27,7 @@ use cbm_proto::{
 
 use super::{
     Position, Report, StoreError,
-    segment::{SYNCING, at, create, highest, path_of, read_heads, remove_unfinished, sync_folder},
+    segment::{Ahead, SYNCING, at, highest, path_of, read_heads, remove_unfinished, sync_folder},
 };
 
 /// The segment files of one folder.
@@ -42,6 +42,7 @@ pub(super) struct Journal {
     durable: u32,
     /// Behind the last record that a sync covered: reads end here.
     served: Position,
+    ahead: Ahead,
     poisoned: bool,
 }
 
@@ -65,6 +66,7 @@ impl Journal {
         remove_unfinished(folder)?;
         let mut heads = read_heads(folder, reports)?;
         let newest = highest(folder)?;
+        let mut ahead = Ahead::default();
         let (current, head, file) = match heads.last_key_value() {
             Some((&number, &head)) => {
                 let path = path_of(folder, number);
@@ -73,7 +75,7 @@ impl Journal {
             }
             None => {
                 let head = SegmentHeader { size, first: 0, chain: genesis };
-                let file = create(folder, newest + 1, &head)?;
+                let file = ahead.create(folder, newest + 1, &head)?;
                 heads.insert(newest + 1, head);
                 (newest + 1, head, file)
             }
@@ -81,7 +83,7 @@ impl Journal {
         let (folder, writer) = (folder.to_owned(), Writer::new(&head));
         let (durable, served, poisoned) = (HEADER_LEN, Position::START, false);
         let mut journal =
-            Self { folder, size, heads, current, file, writer, durable, served, poisoned };
+            Self { folder, size, heads, current, file, writer, durable, served, ahead, poisoned };
         let sound = journal.recover(reports)?;
         if !sound || newest > current {
             // What is damaged is left as it is, and never written to again.
@@ -125,8 +127,13 @@ impl Journal {
         Ok(sound)
     }
 
+    /// Behind the last record that a sync covered.
+    pub(super) fn served(&self) -> Position {
+        self.served
+    }
+
     /// The place of the next record.
-    pub(super) fn end(&self) -> Position {
+    fn end(&self) -> Position {
         Position::new(self.current, self.writer.offset())
     }
 
@@ -172,6 +179,9 @@ impl Journal {
             self.writer.encode(record, self.durable, &mut buffer)?;
         }
         self.write_at(&mut buffer, start)?;
+        if self.writer.offset() > self.head().size / 2 {
+            self.ahead.begin(&self.folder, self.size);
+        }
         Ok(positions)
     }
 
@@ -235,7 +245,7 @@ impl Journal {
         let number = highest(&self.folder)?.max(self.current) + 1;
         let (first, chain) = (self.writer.index(), self.writer.chain());
         let head = SegmentHeader { size: self.size, first, chain };
-        self.file = create(&self.folder, number, &head)?;
+        self.file = self.ahead.create(&self.folder, number, &head)?;
         self.heads.insert(number, head);
         (self.current, self.writer, self.durable) = (number, Writer::new(&head), HEADER_LEN);
         Ok(())

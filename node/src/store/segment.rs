@@ -9,6 +9,7 @@ use std::{
     io,
     os::unix::fs::{FileExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
+    thread::{self, JoinHandle},
 };
 
 use cbm_proto::journal::{HEADER_LEN, JournalError, SegmentHeader};
@@ -99,23 +100,59 @@ pub(super) fn read_heads(
     Ok(heads)
 }
 
-/// Makes a segment: full length in zeros, header, synced, named, folder synced.
-pub(super) fn create(folder: &Path, number: u32, head: &SegmentHeader) -> Result<File, StoreError> {
-    let fresh = folder.join(UNFINISHED);
-    let made = fill(&fresh, head).and_then(|file| {
-        let path = path_of(folder, number);
-        fs::rename(&fresh, &path).map_err(at("renaming", &fresh))?;
-        sync_folder(folder)?;
-        Ok(file)
-    });
-    if made.is_err() {
-        // Gives the room back; when that fails too, the next start removes it.
-        let _ = fs::remove_file(&fresh);
+/// A segment made ahead on a thread of its own, while the one before fills up.
+#[derive(Debug, Default)]
+pub(super) struct Ahead(Option<JoinHandle<Result<File, StoreError>>>);
+
+impl Ahead {
+    /// Begins to make one of `size` bytes, unless that was begun. Where no thread can be had, the
+    /// segment is made when it is needed.
+    pub(super) fn begin(&mut self, folder: &Path, size: u32) {
+        if self.0.is_none() {
+            let path = folder.join(UNFINISHED);
+            let maker = thread::Builder::new().name("segment".into());
+            self.0 = maker.spawn(move || fill(&path, size)).ok();
+        }
     }
-    made
+
+    /// Waits for the one that was begun, or makes one now; then gives it its header and its name,
+    /// and syncs file and folder.
+    pub(super) fn create(
+        &mut self,
+        folder: &Path,
+        number: u32,
+        head: &SegmentHeader,
+    ) -> Result<File, StoreError> {
+        let (fresh, path) = (folder.join(UNFINISHED), path_of(folder, number));
+        let made = self.0.take().and_then(|thread| thread.join().ok());
+        let made = made.unwrap_or_else(|| fill(&fresh, head.size)).and_then(|file| {
+            file.write_all_at(&head.encode(), 0).map_err(at("writing", &fresh))?;
+            file.sync_all().map_err(at(SYNCING, &fresh))?;
+            fs::rename(&fresh, &path).map_err(at("renaming", &fresh))?;
+            sync_folder(folder)?;
+            Ok(file)
+        });
+        if made.is_err() {
+            // Gives the room back; when that fails too, the next start removes it.
+            let _ = fs::remove_file(&fresh);
+        }
+        made
+    }
 }
 
-fn fill(path: &Path, head: &SegmentHeader) -> Result<File, StoreError> {
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        if let Some(thread) = self.0.take() {
+            // It must not write any more once the folder is given up; what it made is removed by
+            // the next start.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Writes zeros in full length and makes them durable piece by piece, so that no sync of records
+/// has to wait for all of them.
+fn fill(path: &Path, size: u32) -> Result<File, StoreError> {
     let mut options = File::options();
     let file = options
         .read(true)
@@ -125,14 +162,11 @@ fn fill(path: &Path, head: &SegmentHeader) -> Result<File, StoreError> {
         .mode(0o600)
         .open(path)
         .map_err(at("making", path))?;
-    let zeros = vec![0; PIECE.min(head.size as usize)];
-    let mut written = 0;
-    while written < head.size as usize {
-        let piece = zeros.len().min(head.size as usize - written);
-        file.write_all_at(&zeros[..piece], written as u64).map_err(at("writing", path))?;
-        written += piece;
+    let (zeros, size) = (vec![0; PIECE.min(size as usize)], size as usize);
+    for start in (0..size).step_by(PIECE) {
+        let piece = &zeros[..zeros.len().min(size - start)];
+        file.write_all_at(piece, start as u64).map_err(at("writing", path))?;
+        file.sync_data().map_err(at(SYNCING, path))?;
     }
-    file.write_all_at(&head.encode(), 0).map_err(at("writing", path))?;
-    file.sync_all().map_err(at(SYNCING, path))?;
     Ok(file)
 }
