@@ -1,4 +1,4 @@
-//! What is held of each feed: everything up to a mark, and ranges above it (`protocol.md` 4, 7).
+//! What is held of each feed: everything up to a mark, and ranges above it (`docs/spec/sync.md`).
 //!
 //! Level 4, called by `Station` for every envelope that is verified and for every claim that a
 //! peer makes in a summary. Invariants: the mark never passes a hole; a number once held is never

@@ -56,7 +56,7 @@ id!(
     /// The digest of an accord's first version; it alone is bound into topics and derivations.
     NetworkId, 32);
 id!(
-    /// One station for good: digest of network id, party and station name (`protocol.md` 1).
+    /// One station for good: digest of network id, party and station name (`docs/spec/documents.md`).
     /// It outlives every rotation of the station's keys.
     StationId, 16);
 id!(

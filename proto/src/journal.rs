@@ -1,5 +1,5 @@
-//! The journal's bytes: records, the chain over them, segments (`protocol.md` 11,
-//! `docs/spec/journal.md`).
+//! The journal's bytes: records, the chain over them, segments
+//! (`docs/spec/journal.md`).
 //!
 //! Level 3, pure: slices in, values out. A segment is a file made at its full length beforehand:
 //! one [`SegmentHeader`], then records at multiples of [`ALIGN`], then zeros. Invariants:

@@ -5,11 +5,11 @@
 
 use crate::time::{DAY, HOUR, MINUTE, SECOND};
 
-/// Largest header, bytes (`protocol.md` 2). Longer: refused as malformed.
+/// Largest header, bytes (`docs/spec/envelope.md`). Longer: refused as malformed.
 pub const HEADER_MAX: usize = 512;
 /// Signatures on one header. Suite 1 needs one; the others are room for ML-DSA-44.
 pub const SIGNATURES_MAX: usize = 4;
-/// Stanzas on one envelope; a power of two (`protocol.md` 3).
+/// Stanzas on one envelope; a power of two (`docs/spec/seal.md`).
 pub const STANZAS_MAX: usize = 256;
 /// Bytes of one stanza of suite 1: tag 16, ML-KEM-768 ciphertext 1,088, Noise Kpsk0 message
 /// (ephemeral key 32, content key and status 33, tag 16).
@@ -43,7 +43,7 @@ pub const BATCH_BYTES: usize = 512 * 1024;
 pub const BATCH_COUNT: usize = 256;
 /// Requests for missing numbers under way to one peer at once.
 pub const WANTS_PER_PEER: usize = 4;
-/// Missing numbers asked for per author at a time (`protocol.md` 7).
+/// Missing numbers asked for per author at a time (`docs/spec/sync.md`).
 pub const MISSING_MAX: u64 = 1_024;
 /// Ranges above the mark in one entry of a summary.
 pub const RANGES_MAX: usize = 64;

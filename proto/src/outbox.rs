@@ -1,7 +1,7 @@
 //! What we said and who owes what for it.
 //!
 //! Level 4, owned by `Station`. A letter stands here from the moment `send` returns its id. Levels
-//! only rise and skipped ones are implied (`protocol.md` 6); what an addressee's receipt claims is
+//! only rise and skipped ones are implied (`docs/spec/letter.md`); what an addressee's receipt claims is
 //! believed of that addressee alone, and only if it names the header and content that we sent.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! What is due when, on the monotonic clock (`protocol.md` 8).
+//! What is due when, on the monotonic clock.
 //!
 //! Level 4. Timers are plain values: whoever set one checks, when it fires, whether it still
 //! means anything, so nothing ever has to be found and taken out. Two timers of one instant fire

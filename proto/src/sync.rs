@@ -1,4 +1,4 @@
-//! What stations ask one another over streams, in domain terms (`protocol.md` 7, docs/spec/sync.md).
+//! What stations ask one another over streams, in domain terms (`docs/spec/sync.md`).
 //!
 //! Level 4. [`Ask`] and [`Say`] are parsed from bounded bytes: every identifier has its length,
 //! every count its limit. Nothing here is signed; envelopes and documents inside are checked as if

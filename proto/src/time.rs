@@ -1,7 +1,7 @@
 //! Time as the protocol sees it: two readings that the shell takes and hands in.
 //!
 //! Nothing here reads a clock. `Timestamp` is what people see and what documents carry; `Mono` is
-//! for retries, and means nothing outside the process that read it (`protocol.md` 8). Everything
+//! for retries, and means nothing outside the process that read it. Everything
 //! above level 0 uses this; the only reader of real clocks is `node/src/clock.rs`.
 
 use std::fmt;

@@ -1,6 +1,6 @@
 //! The node's loop around a station, phase by phase, with a crash possible before every effect.
 //!
-//! Order (`protocol.md` 5): inputs are handled, verdicts performed, `settle` called once, records
+//! Order (`docs/architecture.md`): inputs are handled, verdicts performed, `settle` called once, records
 //! appended and synced, and only then anything spoken. A failed append throws the station away and
 //! restores it from the disk; a failed sync ends the process.
 

@@ -2,7 +2,7 @@
 //!
 //! Keys are snake_case, times RFC 3339 in UTC, identifiers hex; other systems rely on the names
 //! here. Requests refuse unknown keys: own input with anything unknown is an error
-//! (`protocol.md` 2). Read and written by both ends of the API.
+//! (`docs/cli.md`). Read and written by both ends of the API.
 
 use std::collections::BTreeMap;
 

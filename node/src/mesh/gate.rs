@@ -1,7 +1,7 @@
 //! A behaviour behind a gate: a connection gets either the real handler or an empty one.
 //!
 //! Two gossip behaviours run side by side, the message mesh and the beacon mesh, and a peer has
-//! exactly one of them (`protocol.md` 10); questions are behind a gate that is open to all. Which one is decided by the list of peers that stands
+//! exactly one of them (`docs/spec/sync.md`); questions are behind a gate that is open to all. Which one is decided by the list of peers that stands
 //! when a connection is established, and holds for that connection's life: when a peer's grant
 //! changes, its connections are closed by the caller and made anew.
 //!

@@ -1,4 +1,4 @@
-//! Tells a folder from its copy: which machine, which file (`protocol.md` 4).
+//! Tells a folder from its copy: which machine, which file (`docs/spec/sync.md`).
 //!
 //! The marker is a small file beside the journal that names the machine and its own inode and
 //! birth. A copied or restored folder has another file, a moved disk another machine; then the

@@ -1,4 +1,4 @@
-//! Envelopes that come: by gossip, by push, by catch-up (`protocol.md` 5 and 9).
+//! Envelopes that come: by gossip, by push, by catch-up (`docs/spec/sync.md`).
 //!
 //! Every way ends in [`Station::take_in`], which checks once and books once. It neither decrypts
 //! nor waits for the disk, so the verdict leaves within the time of one signature check.

@@ -1,4 +1,4 @@
-//! Peers: links, questions and answers, catch-up, documents (`protocol.md` 7 and 10).
+//! Peers: links, questions and answers, catch-up, documents (`docs/spec/sync.md`).
 //!
 //! Whatever a peer asks, its role and, per lane, its membership are checked before it is answered.
 //! Whatever a peer claims to hold is asked for in bounded requests, a few at a time, each number

@@ -1,4 +1,4 @@
-//! Pair lanes: receipts on their way, and what is carried for others (`protocol.md` 4 and 6).
+//! Pair lanes: receipts on their way, and what is carried for others (`docs/spec/sync.md`).
 //!
 //! A receipt goes straight to the author when it is linked; else after one dial at a random moment;
 //! and if nobody confirmed it in time, the same bytes go into gossip, where any member carries them

@@ -1,5 +1,5 @@
 //! May this station speak? Incarnations, own heads, clones, beacons, trust in the clock
-//! (`protocol.md` 4 and 8, invariant I6).
+//! (`docs/spec/sync.md`, invariant I6).
 //!
 //! A restarted station continues its incarnation only if every other station of the accord has
 //! answered and none holds more of its feeds than its journal does. Otherwise it takes a new
