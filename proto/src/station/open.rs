@@ -93,9 +93,10 @@ impl Station {
             expires_at: received.expires_at.map_or(0, |at| at.0),
             ..Default::default()
         };
+        // Before the note that it was opened, for the same reason as with receipts.
+        self.answered_by_reference(turn, author, letter);
         self.note_opened(turn, envelope, own, Opening::Letter);
         self.inbox.enter(received);
-        self.answered_by_reference(turn, author, letter);
         self.owe_machine_levels(turn, msg, author);
         turn.speak(Speak::Tell(Notice::Letter(msg)));
     }
@@ -151,11 +152,13 @@ impl Station {
     /// What an addressee says of our letters.
     fn take_receipt(&mut self, turn: &mut Turn, envelope: &Envelope, receipt: &Receipt) {
         let author = envelope.header().author;
-        self.note_opened(turn, envelope, wire::OwnOpened::default(), Opening::Receipt);
         for entry in &receipt.entries {
             let Some((msg, rise)) = self.rise_of(entry) else { continue };
             self.settle_level(turn, msg, author, rise);
         }
+        // Last: a crash may leave any prefix of the batch, and what is noted as opened is not
+        // opened again.
+        self.note_opened(turn, envelope, wire::OwnOpened::default(), Opening::Receipt);
     }
 
     /// The level that an entry states, if it names exactly what we sent.
