@@ -12,6 +12,7 @@ use bytes::Bytes;
 use crate::envelope::Envelope;
 use crate::event::{Speak, Topic};
 use crate::id::{EnvelopeId, LaneId, MsgId, StationId};
+use crate::inbox::Received;
 use crate::letter::Origin;
 use crate::limits::{CARRIED_MAX, CARRY_PAIR, FUTURE_FLAG, PUSH_CONFIRM, RECEIPT_ENTRIES_MAX};
 use crate::part::Part;
@@ -62,11 +63,24 @@ pub(super) struct Pairs {
     /// Ours, known by id, in case a peer names them among what it carries.
     ours: BTreeMap<EnvelopeId, Timestamp>,
     pending: BTreeMap<EnvelopeId, Pending>,
+    /// While restoring: what officers stated while we might not speak.
+    stated: Vec<(MsgId, Entry)>,
     /// While restoring: the newest of ours, of which it is not known whether they were said.
     unsure: VecDeque<Pending>,
     due: Vec<Due>,
     later: Vec<Due>,
     said: BTreeMap<(StationId, MsgId), Mono>,
+}
+
+impl Due {
+    fn to_wire(&self) -> wire::OwnReceipted {
+        wire::OwnReceipted {
+            msg_id: super::copy(&self.msg.0),
+            author: super::copy(&self.author.0),
+            level: u32::from(self.entry.level.code()),
+            entry: self.entry.to_bytes(),
+        }
+    }
 }
 
 impl Pairs {
@@ -139,6 +153,11 @@ impl Pairs {
         while self.unsure.front().is_some_and(old) {
             self.unsure.pop_front();
         }
+    }
+
+    /// What an officer stated, from the journal.
+    pub(super) fn restore_stated(&mut self, msg: MsgId, entry: Entry) {
+        self.stated.push((msg, entry));
     }
 
     pub(super) fn owe(&mut self, due: Due) {
@@ -220,12 +239,7 @@ impl Station {
     }
 
     fn note_receipted(&mut self, turn: &mut Turn, due: &Due) {
-        let own = wire::OwnReceipted {
-            msg_id: super::copy(&due.msg.0),
-            author: super::copy(&due.author.0),
-            level: u32::from(due.entry.level.code()),
-            entry: due.entry.to_bytes(),
-        };
+        let own = due.to_wire();
         self.pairs.said.insert((due.author, due.msg), turn.now.mono);
         self.apply_receipted(due.author, due.msg, &due.entry);
         self.note(turn, Some(due.msg), What::Receipted(own));
@@ -317,6 +331,13 @@ impl Station {
         for Pending { peer, envelope } in std::mem::take(&mut self.pairs.unsure) {
             self.send_pair(turn, peer, envelope);
         }
+        for (msg, entry) in std::mem::take(&mut self.pairs.stated) {
+            let open = |letter: &&Received| letter.rises(entry.level, entry.outcome);
+            if let Some(letter) = self.inbox.get(&msg).filter(open) {
+                let (author, status) = (letter.author, letter.status);
+                self.pairs.owe(Due { author, status, msg, entry });
+            }
+        }
     }
 
     /// What waits for a peer that is linked now.
@@ -330,6 +351,10 @@ impl Station {
     pub(super) fn owe_act(&mut self, turn: &mut Turn, msg: MsgId, entry: Entry) {
         let Some(letter) = self.inbox.get(&msg) else { return };
         let due = Due { author: letter.author, status: letter.status, msg, entry };
+        if self.voice.speaks != Speaks::Yes {
+            // The officer is told that it is done, so it must outlive a crash.
+            self.note(turn, Some(msg), What::Due(due.to_wire()));
+        }
         self.pairs.owe(due);
         self.say_receipts(turn);
     }

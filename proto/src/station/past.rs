@@ -115,6 +115,13 @@ impl Station {
                 Ok(())
             }
             What::Taken(own) => self.restore_taken(&own),
+            What::Due(own) => {
+                let msg = id16(&own.msg_id, MsgId::from_slice)?;
+                if let Some(entry) = Entry::from_bytes(&own.entry) {
+                    self.pairs.restore_stated(msg, entry);
+                }
+                Ok(())
+            }
             What::Spread(own) => {
                 self.pairs.note_spread(&id16(&own.envelope, EnvelopeId::from_slice)?);
                 Ok(())
