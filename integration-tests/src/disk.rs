@@ -109,7 +109,7 @@ impl Disk {
         self.opened.get(msg).is_some_and(|at| *at < self.synced)
     }
 
-    /// Whether the station durably recorded that it sent this letter.
+    /// Whether the station durably recorded that it took or sent this letter.
     #[must_use]
     pub fn sent(&self, msg: &MsgId) -> bool {
         self.sent.get(msg).is_some_and(|at| *at < self.synced)
@@ -177,7 +177,8 @@ impl Disk {
             RecordKind::Opened => {
                 msg().map(|msg| self.opened.entry(msg).or_insert(at));
             }
-            RecordKind::Sent => {
+            // Either is the promise that `send` gave.
+            RecordKind::Sent | RecordKind::Taken => {
                 msg().map(|msg| self.sent.entry(msg).or_insert(at));
             }
             _ => {}

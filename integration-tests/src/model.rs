@@ -4,7 +4,7 @@
 //! rules are only these: a letter appears where it was addressed and nowhere else, once, as it was
 //! written; and once `send` has returned an id, it arrives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cbm_proto::event::{Denied, Token};
 use cbm_proto::id::{MsgId, PartyCode};
@@ -56,6 +56,8 @@ pub struct Model {
     by_msg: BTreeMap<MsgId, usize>,
     waiting: BTreeMap<(Ix, u64, Token), usize>,
     denied: Vec<Denied>,
+    acting: BTreeMap<(Ix, u64, Token), MsgId>,
+    acted: BTreeSet<(Ix, MsgId)>,
 }
 
 impl Decision {
@@ -92,6 +94,9 @@ impl Model {
         at: (Ix, u64, Token),
         result: Result<MsgId, Denied>,
     ) -> Result<(), String> {
+        if let (Some(msg), Ok(_)) = (self.acting.remove(&at), &result) {
+            self.acted.insert((at.0, msg));
+        }
         let Some(number) = self.waiting.remove(&at) else { return Ok(()) };
         match result {
             Ok(msg) => {
@@ -127,8 +132,20 @@ impl Model {
         }
     }
 
-    /// A disk went back to before it kept these.
+    /// An officer answers a letter; the command's answer will carry this token of this run.
+    pub fn acts(&mut self, at: (Ix, u64, Token), msg: MsgId) {
+        self.acting.insert(at, msg);
+    }
+
+    /// Whether an officer was told that the answer is given: nobody will give it again.
+    #[must_use]
+    pub fn acted(&self, ix: Ix, msg: MsgId) -> bool {
+        self.acted.contains(&(ix, msg))
+    }
+
+    /// A disk went back to before it kept these, and before officers there did what they did.
     pub fn forget(&mut self, author: Ix, msgs: &[MsgId]) {
+        self.acted.retain(|(ix, _)| *ix != author);
         for letter in &mut self.letters {
             let named = letter.msg.is_some_and(|msg| msgs.contains(&msg));
             letter.forgotten |= letter.author == author && named;

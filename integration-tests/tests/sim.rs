@@ -9,7 +9,13 @@ use cbm_integration_tests::campaign::{self, Outcome};
 use cbm_integration_tests::options::Planted;
 
 /// Seeds that once failed, each with what was wrong. They run every time.
-const ONCE_FAILED: &[(u64, &str)] = &[];
+const ONCE_FAILED: &[(u64, &str)] = &[
+    (35, "a receipt that a crash kept from leaving was never said again"),
+    (101, "a receipt that went away with its author's disk never came back"),
+    (147, "a receipt was noted as opened before what it settled"),
+    (264, "an answer to a station before the restart closed another question"),
+    (1004, "the model took a draft that waited for no promise"),
+];
 
 /// Seeds within which a planted fault must show.
 const WITHIN: u64 = 200;

@@ -79,6 +79,7 @@ impl World {
         let open: Vec<MsgId> = inbox
             .filter(|letter| !letter.info && letter.level.is_none_or(|level| level < Level::L4))
             .map(|letter| letter.msg)
+            .filter(|msg| !self.model.acted(ix, *msg))
             .collect();
         for msg in open {
             self.act(ix, msg, decided(&msg));
@@ -91,6 +92,8 @@ impl World {
     pub fn act(&mut self, ix: Ix, msg: MsgId, act: Act) {
         let by = Officer { name: "duty".to_owned(), office: "duty desk".to_owned() };
         let token = self.token(ix);
+        let run = self.machines[ix].run.as_ref().map_or(0, |run| run.number);
+        self.model.acts((ix, run, token), msg);
         self.give(ix, Input::Act { token, msg, act, by });
     }
 }
