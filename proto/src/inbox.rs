@@ -112,6 +112,12 @@ impl Inbox {
         self.arrival.values().filter_map(|key| self.letters.get(key))
     }
 
+    /// The letters behind the one numbered `after`, in the order in which they came.
+    pub fn after(&self, after: u64) -> impl Iterator<Item = &Received> {
+        let behind = self.arrival.range(after.saturating_add(1)..);
+        behind.filter_map(|(_, key)| self.letters.get(key))
+    }
+
     fn of(&self, msg: &MsgId) -> impl Iterator<Item = &Received> {
         let wanted = *msg;
         self.letters
@@ -186,6 +192,9 @@ mod tests {
         }
         let order: Vec<u8> = inbox.iter().map(|l| l.msg.0[0]).collect();
         assert_eq!(order, [5, 1, 3]);
+        let behind: Vec<u8> = inbox.after(1).map(|l| l.msg.0[0]).collect();
+        assert_eq!(behind, [1, 3]);
+        assert_eq!(inbox.after(3).count(), 0);
         assert!(inbox.get(&MsgId([2; 16])).is_none());
     }
 }

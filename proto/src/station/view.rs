@@ -150,6 +150,11 @@ impl Station {
         self.inbox.iter()
     }
 
+    /// The letters that came after the one numbered `after`, in the order in which they came.
+    pub fn inbox_after(&self, after: u64) -> impl Iterator<Item = &Received> {
+        self.inbox.after(after)
+    }
+
     /// One letter that we received.
     #[must_use]
     pub fn received(&self, msg: &MsgId) -> Option<&Received> {
