@@ -86,7 +86,7 @@ const NO_ID: [&str; 3] = [
 ];
 const NO_PEER: [&str; 3] = [
     "no link was changed",
-    "no station ZZZ/mfa stands in the accord",
+    "no other station ZZZ/mfa stands in the accord",
     "`cbm peers` lists the stations",
 ];
 

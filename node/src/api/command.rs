@@ -202,7 +202,7 @@ impl Desk {
     ) -> Result<T, Failure> {
         let (reply, answer) = oneshot::channel();
         self.commands.send(command(reply)).await.map_err(|_| Failure::stopping())?;
-        answer.await.map_err(|_| Failure::stopping())
+        answer.await.map_err(|_| Failure::unanswered())
     }
 }
 

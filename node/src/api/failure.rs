@@ -92,6 +92,17 @@ impl Failure {
         Self::new(code, error, cause, remedy)
     }
 
+    /// The node took the question and dropped it.
+    #[must_use]
+    pub fn unanswered() -> Self {
+        Self::new(
+            Code::Unavailable,
+            "the node gave no answer",
+            "it is stopping, or its disk takes nothing",
+            "look at its log, then repeat the command",
+        )
+    }
+
     /// The node is about to stop, or has stopped.
     #[must_use]
     pub fn stopping() -> Self {

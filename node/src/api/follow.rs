@@ -111,7 +111,7 @@ struct Feed {
 }
 
 impl Feed {
-    /// Takes up what is in the inbox and was not told.
+    /// Takes up what is in the inbox and was not told, a page at a time.
     async fn look(&mut self) -> Result<(), Failure> {
         let told = self.told;
         for (received, row) in self.desk.look(move |s, _| view::inbox(s, told)).await? {
@@ -127,11 +127,17 @@ impl Feed {
                 row.subject = letters::subject(&self.desk, msg).await?;
                 return Ok(Some(row));
             }
+            self.look().await?;
+            if !self.waiting.is_empty() {
+                continue;
+            }
             let Some(notices) = &mut self.notices else { return Ok(None) };
-            match notices.recv().await {
-                Ok(Notice::Letter(_)) | Err(RecvError::Lagged(_)) => self.look().await?,
-                Ok(_) => {}
-                Err(RecvError::Closed) => return Ok(None),
+            loop {
+                match notices.recv().await {
+                    Ok(Notice::Letter(_)) | Err(RecvError::Lagged(_)) => break,
+                    Ok(_) => {}
+                    Err(RecvError::Closed) => return Ok(None),
+                }
             }
         }
     }

@@ -14,6 +14,7 @@ use axum::{
 use cbm_proto::{
     event::{Act, Officer},
     id::MsgId,
+    station::Station,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -199,12 +200,15 @@ async fn mend(State(api): State<Api>, body: Bytes) -> Result<Json<Vec<PeerView>>
 async fn hold(api: Api, body: &Bytes, on: bool) -> Result<Json<Vec<PeerView>>, Failure> {
     let which: Which = read(body)?;
     let name = compose::station(&which.station)?;
-    let found = api.desk.look(move |s, _| s.directory().by_name(&name).map(|m| m.id)).await?;
+    let other = move |s: &Station, _| {
+        s.directory().by_name(&name).map(|member| member.id).filter(|id| *id != s.me())
+    };
+    let found = api.desk.look(other).await?;
     let Some(peer) = found else {
         return Err(Failure::new(
             Code::NotFound,
             "no link was changed",
-            format!("no station {} stands in the accord", which.station),
+            format!("no other station {} stands in the accord", which.station),
             "`cbm peers` lists the stations",
         ));
     };

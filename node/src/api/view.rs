@@ -40,11 +40,15 @@ pub(super) fn status(station: &Station, now: Now, msg: &MsgId) -> Option<StatusV
     })
 }
 
-/// What came after the letter numbered `after`, oldest first, without subjects: those are sealed.
+/// Letters shaped in one look, so that a long inbox keeps nobody waiting.
+const PAGE: usize = 256;
+
+/// What came after the letter numbered `after`, oldest first, at most a page of it, without
+/// subjects: those are sealed.
 #[must_use]
 pub(super) fn inbox(station: &Station, after: u64) -> Vec<(Received, InboxRow)> {
     let directory = station.directory();
-    let new = station.inbox().filter(|received| received.number > after);
+    let new = station.inbox_after(after).take(PAGE);
     new.map(|received| (received.clone(), row(directory, received))).collect()
 }
 
@@ -69,7 +73,7 @@ pub(super) fn peers(station: &Station, now: Now, links: &Links) -> Vec<PeerView>
         station: member.name.to_string(),
         role: member.role.word().to_owned(),
         me: member.id == station.me(),
-        linked: station.linked().contains(&member.id),
+        linked: links.linked.contains_key(&member.id),
         transport: links.linked.get(&member.id).cloned(),
         beacon_age_ms: station.beacons().get(&member.id).map(|b| now.mono.since(b.heard)),
         held: links.held.contains(&member.id),
@@ -92,7 +96,7 @@ pub(super) fn health(station: &Station, links: &Links) -> Health {
         }
         .to_owned(),
         peers: station.directory().members().filter(|m| m.id != station.me()).count(),
-        linked: station.linked().len(),
+        linked: links.linked.len(),
         storing: links.storing,
         strangers_refused: links.strangers,
     }
