@@ -8,7 +8,9 @@ use cbm_integration_tests::invariants::carried;
 use cbm_integration_tests::world::vocabulary::party;
 use cbm_integration_tests::world::{World, Written};
 use cbm_proto::envelope::{Envelope, Header, Kind};
-use cbm_proto::id::Digest;
+use cbm_proto::id::{Digest, MsgId, StationName};
+use cbm_proto::letter::{Letter, Origin};
+use cbm_proto::primitives::Entropy;
 use cbm_proto::terms::{Level, Precedence, Status};
 use cbm_proto::time::Timestamp;
 
@@ -25,7 +27,7 @@ fn of_author(world: &World, carrier: &str, author: &str) -> Vec<Envelope> {
 /// What carriers see and what could not be the same twice: the place in the feed, the time, and
 /// digests. Everything else must be equal.
 fn visible(envelope: &Envelope) -> (usize, Header) {
-    let mut header = envelope.header().clone();
+    let mut header = *envelope.header();
     header.seq = 0;
     header.prev = Digest([0; 32]);
     header.made_at = Timestamp(0);
@@ -69,6 +71,30 @@ fn a_carrier_cannot_tell_the_status() {
 fn a_carrier_cannot_tell_the_precedence() {
     let of = |precedence: &Precedence| Written { precedence: *precedence, ..note() };
     all_alike(Precedence::ALL.iter().map(of).collect());
+}
+
+/// Bytes of a letter's parts before sealing.
+fn size(written: &Written) -> usize {
+    let (draft, _) = written.draft(0, 7).unwrap();
+    let station = StationName::parse("AAA/mfa").unwrap();
+    let origin = Origin { id: MsgId([0; 16]), station, at: Timestamp(0) };
+    let parts = Letter::compose(draft, &origin).parts(&mut Entropy::new(&[0; 32]));
+    parts.iter().map(|part| part.bytes.len()).sum()
+}
+
+/// Letters that say as much, whatever their type: sizes are padded to steps of 256 bytes, remarks
+/// fill each type up to the middle of one step.
+#[test]
+fn a_carrier_cannot_tell_the_type() {
+    let kinds = ["operator-note", "incident-alert", "red-flag", "request"];
+    let of = |kind: &'static str, words: usize| Written { kind, words, ..note() };
+    let largest = kinds.iter().map(|kind| size(&of(kind, 1))).max().unwrap();
+    let wanted = (largest + 41).next_multiple_of(256) + 50;
+    let filled = |kind: &&'static str| {
+        let words = (1..100).find(|words| size(&of(kind, *words)) >= wanted).unwrap();
+        of(kind, words)
+    };
+    all_alike(kinds.iter().map(filled).collect());
 }
 
 #[test]

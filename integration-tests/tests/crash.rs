@@ -119,6 +119,26 @@ fn a_letter_taken_before_the_station_may_speak_is_sent_later() {
 }
 
 #[test]
+fn what_an_officer_said_before_the_station_may_speak_survives_a_crash() {
+    let mut world = World::calm(3);
+    let msg = world.send("AAA", &["BBB"]);
+    world.expect_level("AAA", msg, "BBB", Level::L2);
+    for name in ["AAA", "BBB", "CCC"] {
+        world.stop(name);
+    }
+    world.restart("BBB");
+    world.acknowledge("BBB", msg, None);
+    world.pass(SECOND);
+    assert_eq!(world.station("BBB").speaks(), Speaks::Asking);
+    world.stop("BBB");
+    for name in ["AAA", "BBB", "CCC"] {
+        world.restart(name);
+    }
+    world.expect_level("AAA", msg, "BBB", Level::L4);
+    world.check();
+}
+
+#[test]
 fn a_cloned_station_stops_speaking() {
     let mut world = World::calm(3);
     let copy = world.clone_machine("BBB");
