@@ -1,6 +1,10 @@
 //! A hall in which everything arrives at once and in order, and nothing is lost.
+//!
+//! Shared by the tests of this folder; a **puppet** is a member without a node, whose part a test
+//! plays by hand.
+#![allow(dead_code, reason = "each test binary uses its own half of it")]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,13 +12,15 @@ use cbm_proto::accord::{Directory, Role, sample, station_id};
 use cbm_proto::catalogue::catalogue;
 use cbm_proto::draft::{Draft, SendOptions};
 use cbm_proto::envelope::Envelope;
-use cbm_proto::event::{Act, Denied, Effects, Input, Officer, RequestId, Speak, Token};
+use cbm_proto::event::{
+    Act, Denied, Effects, Input, Notice, Officer, RequestId, Speak, Token, Topic, Verdict,
+};
 use cbm_proto::id::{MsgId, StationId, StationName};
 use cbm_proto::journal::{Record, RecordKind};
 use cbm_proto::keys::StationKeys;
 use cbm_proto::primitives::Entropy;
 use cbm_proto::station::{Setup, Station};
-use cbm_proto::sync::{self, Ask};
+use cbm_proto::sync::{self, Ask, Say};
 use cbm_proto::terms::Level;
 use cbm_proto::time::{Mono, Now, Timestamp};
 
@@ -24,6 +30,13 @@ struct Node {
 }
 
 pub(crate) struct Hall {
+    pub(crate) told: Vec<(StationId, Notice)>,
+    pub(crate) dialled: Vec<(StationId, StationId)>,
+    pub(crate) asked: Vec<(StationId, StationId, RequestId, Bytes)>,
+    beacons: Vec<(StationId, Bytes)>,
+    puppets: BTreeSet<StationId>,
+    verdicts: BTreeMap<Token, Verdict>,
+    answers: BTreeMap<Token, Bytes>,
     nodes: BTreeMap<StationId, Node>,
     names: BTreeMap<StationName, StationId>,
     keys: BTreeMap<StationName, Arc<StationKeys>>,
@@ -44,12 +57,24 @@ pub(crate) fn officer() -> Officer {
 
 impl Hall {
     pub(crate) fn new(parties: &[&str]) -> Self {
+        let plan: Vec<_> = parties.iter().map(|party| (*party, Role::State)).collect();
+        Self::with(&plan)
+    }
+
+    pub(crate) fn with(parties: &[(&str, Role)]) -> Self {
         let mut entropy = Entropy::new(&[7; 32]);
-        let plan: Vec<_> = parties.iter().map(|p| (*p, Role::State, &["mfa"][..])).collect();
+        let plan: Vec<_> = parties.iter().map(|(p, role)| (*p, *role, &["mfa"][..])).collect();
         let founded = sample(&plan, &mut entropy).unwrap();
         let network = founded.network;
         let ids = founded.stations.keys().map(|n| (n.clone(), station_id(&network, n))).collect();
         let mut hall = Self {
+            told: Vec::new(),
+            dialled: Vec::new(),
+            asked: Vec::new(),
+            beacons: Vec::new(),
+            puppets: BTreeSet::new(),
+            verdicts: BTreeMap::new(),
+            answers: BTreeMap::new(),
             nodes: BTreeMap::new(),
             names: ids,
             keys: founded.stations.into_iter().map(|(n, k)| (n, Arc::new(k))).collect(),
@@ -70,7 +95,7 @@ impl Hall {
         hall
     }
 
-    fn id(&self, name: &str) -> StationId {
+    pub(crate) fn id(&self, name: &str) -> StationId {
         self.names[&StationName::parse(name).unwrap()]
     }
 
@@ -82,7 +107,7 @@ impl Hall {
         self.nodes[&self.id(name)].journal.clone()
     }
 
-    fn now(&self) -> Now {
+    pub(crate) fn now(&self) -> Now {
         Now { wall: Timestamp(1_800_000_000_000 + self.ms), mono: Mono(self.ms) }
     }
 
@@ -157,10 +182,16 @@ impl Hall {
     }
 
     fn perform(&mut self, me: StationId, effects: Effects) {
+        self.verdicts.extend(effects.verdicts);
         self.nodes.get_mut(&me).unwrap().journal.extend(effects.appends);
         for speak in effects.speaks {
             match speak {
-                Speak::Publish { bytes, .. } => self.gossip(me, &bytes),
+                Speak::Publish { topic, bytes } => {
+                    self.gossip(me, &bytes);
+                    if topic == Topic::Beacon {
+                        self.beacons.push((me, bytes));
+                    }
+                }
                 Speak::Request { peer, id, bytes } => self.request(me, peer, id, bytes),
                 Speak::Push { peer, id, envelope } => {
                     let found = self.kept(me, |e| e.id() == envelope);
@@ -180,7 +211,9 @@ impl Hall {
                 Speak::Reply { token, result } => {
                     self.replies.insert(token, result);
                 }
-                Speak::Dial { .. } | Speak::Hangup { .. } | Speak::Membership | Speak::Tell(_) => {}
+                Speak::Tell(notice) => self.told.push((me, notice)),
+                Speak::Dial { peer } => self.dialled.push((me, peer)),
+                Speak::Hangup { .. } | Speak::Membership => {}
             }
         }
     }
@@ -207,6 +240,9 @@ impl Hall {
     }
 
     fn request(&mut self, me: StationId, peer: StationId, id: RequestId, bytes: Bytes) {
+        if self.puppets.contains(&peer) {
+            return self.asked.push((me, peer, id, bytes));
+        }
         if self.is_cut(me, peer) || !self.nodes.contains_key(&peer) {
             self.queue.push_back((me, Input::Answered { peer, id, answer: None }));
             return;
@@ -218,11 +254,90 @@ impl Hall {
     }
 
     fn answer(&mut self, token: Token, bytes: Bytes) {
-        let (asker, peer, id) = self.open.remove(&token).unwrap();
+        let Some((asker, peer, id)) = self.open.remove(&token) else {
+            self.answers.insert(token, bytes);
+            return;
+        };
         self.queue.push_back((asker, Input::Answered { peer, id, answer: Some(bytes) }));
     }
 
-    pub(crate) fn send(&mut self, from: &str, type_name: &str, to: &[&str]) -> MsgId {
+    fn token(&mut self) -> Token {
+        self.tokens += 1;
+        Token(self.tokens)
+    }
+
+    /// Takes a station's node away; its keys stay, and its links.
+    pub(crate) fn puppet(&mut self, name: &str) {
+        let id = self.id(name);
+        self.nodes.remove(&id);
+        self.puppets.insert(id);
+        self.asked.clear();
+    }
+
+    /// Gives one input to one station, and lets everything that follows happen.
+    pub(crate) fn give(&mut self, at: &str, input: impl FnOnce(Token) -> Input) -> Token {
+        let token = self.token();
+        self.queue.push_back((self.id(at), input(token)));
+        self.run(0);
+        token
+    }
+
+    /// One gossip message.
+    pub(crate) fn hear(&mut self, at: &str, from: &str, bytes: Bytes) -> Verdict {
+        let from = self.id(from);
+        let token = self.give(at, |token| Input::Heard { from, token, bytes });
+        self.verdicts.remove(&token).expect("every heard message gets its verdict")
+    }
+
+    /// One question of a puppet.
+    pub(crate) fn ask(&mut self, at: &str, peer: &str, ask: &Ask) -> Say {
+        let (peer, bytes) = (self.id(peer), ask.encode());
+        let token = self.give(at, |token| Input::Asked { peer, token, bytes });
+        Say::decode(&self.answers.remove(&token).expect("every question is answered")).unwrap()
+    }
+
+    /// What stations ask of a puppet.
+    pub(crate) fn asked_of(&mut self, name: &str) -> Vec<(RequestId, Ask)> {
+        let id = self.id(name);
+        let all = std::mem::take(&mut self.asked).into_iter();
+        all.filter(|(_, peer, ..)| *peer == id)
+            .map(|(_, _, id, bytes)| (id, Ask::decode(&bytes).unwrap()))
+            .collect()
+    }
+
+    /// A puppet's answer.
+    pub(crate) fn answer_as(&mut self, name: &str, to: &str, id: RequestId, say: &Say) {
+        let (peer, answer) = (self.id(name), Some(say.encode()));
+        self.give(to, |_| Input::Answered { peer, id, answer });
+    }
+
+    /// The envelopes in a station's journal.
+    pub(crate) fn envelopes(&self, name: &str) -> Vec<Envelope> {
+        let all = self.kept(self.id(name), |_| true).into_iter();
+        all.map(|bytes| Envelope::decode(bytes).unwrap()).collect()
+    }
+
+    /// Stops a station and starts it again with its journal; nobody is linked to it then.
+    pub(crate) fn restart(&mut self, name: &str) {
+        let journal = self.stop(name);
+        self.begin(&StationName::parse(name).unwrap(), journal);
+    }
+
+    /// The beacons that a station said, in order.
+    pub(crate) fn beacons_of(&self, name: &str) -> Vec<Bytes> {
+        let id = self.id(name);
+        self.beacons.iter().filter(|(from, _)| *from == id).map(|(_, b)| b.clone()).collect()
+    }
+
+    pub(crate) fn keys(&self, name: &str) -> Arc<StationKeys> {
+        self.keys[&StationName::parse(name).unwrap()].clone()
+    }
+
+    pub(crate) fn entropy(&mut self) -> &mut Entropy {
+        &mut self.entropy
+    }
+
+    pub(crate) fn draft(type_name: &str, to: &[&str]) -> Draft {
         let mut json = catalogue().template(catalogue().find(type_name).unwrap());
         json["to_action"] = serde_json::json!(to);
         let options = SendOptions {
@@ -232,6 +347,11 @@ impl Hall {
         };
         let draft = Draft::from_json(type_name, &json.to_string(), options).unwrap();
         draft.check().unwrap();
+        draft
+    }
+
+    pub(crate) fn send(&mut self, from: &str, type_name: &str, to: &[&str]) -> MsgId {
+        let draft = Self::draft(type_name, to);
         self.command(from, |token| Input::Submit { token, draft: Box::new(draft) }).unwrap()
     }
 
