@@ -3,7 +3,7 @@
 //! Level 5; it only composes. What it knows of feeds, letters, timers and streams lives in the
 //! leaves below it; how the pieces meet stands in its own rooms: `hear` (envelopes that come),
 //! `open` (letters and receipts in them), `send` (what people say), `pair` (receipts and other
-//! pair-lane envelopes), `meet` (peers, catch-up, documents), `voice` (may we speak?), `past`
+//! pair-lane envelopes), `meet` (peers, documents), `pull` (catch-up), `voice` (may we speak?), `past`
 //! (restore), `view` (questions that people ask). Called by `node/src/runtime.rs` and by the
 //! simulator, by nobody else.
 
@@ -12,6 +12,7 @@ mod meet;
 mod open;
 mod pair;
 mod past;
+mod pull;
 mod send;
 mod view;
 mod voice;

@@ -120,7 +120,8 @@ fn hear_receipt(hall: &mut Hall, by: &str, letter: &Letter) -> Verdict {
 
 #[test]
 fn only_the_addressee_receipts_and_only_what_was_sent() {
-    let bent: [(&str, fn(&mut Receipted), Option<Level>); 4] = [
+    type Bend = fn(&mut Receipted);
+    let bent: [(&str, Bend, Option<Level>); 4] = [
         ("CCC/mfa", |_| {}, None),
         ("BBB/mfa", |entry| entry.digest = EnvelopeId([7; 32]), None),
         ("BBB/mfa", |entry| entry.content_root = Digest([7; 32]), None),

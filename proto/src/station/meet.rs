@@ -1,8 +1,7 @@
-//! Peers: links, questions and answers, catch-up, documents (`docs/spec/sync.md`).
+//! Peers: links, questions and answers, documents (`docs/spec/sync.md`).
 //!
 //! Whatever a peer asks, its role and, per lane, its membership are checked before it is answered.
-//! Whatever a peer claims to hold is asked for in bounded requests, a few at a time, each number
-//! of one peer at once; when nothing came of a claim it is forgotten until the next summary.
+//! What it claims to hold is asked for in `pull`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,12 +11,11 @@ use crate::event::{Notice, RequestId, Speak, Token};
 use crate::feeds::Run;
 use crate::id::{EnvelopeId, FeedId, MsgId, StationId};
 use crate::journal::{Record, RecordKind};
-use crate::limits::{BATCH_COUNT, MISSING_MAX, RECONCILE_EVERY, REQUEST_WAIT, WANTS_PER_PEER};
+use crate::limits::{MISSING_MAX, RECONCILE_EVERY, REQUEST_WAIT};
 use crate::schedule::Timer;
-use crate::sync::{self, Ask, Custody, DaySets, Entry, Numbers, Say};
+use crate::sync::{self, Ask, Custody, DaySets, Entry, Say};
 use crate::time::Mono;
 
-use super::hear::{Lane, Way};
 use super::{Station, Turn};
 
 /// What we asked, to know what an answer is about.
@@ -48,9 +46,9 @@ struct Asked {
 
 /// What one peer says it holds and we do not.
 #[derive(Debug, Default)]
-struct Claims {
-    feeds: BTreeMap<FeedId, Vec<Run>>,
-    carried: BTreeSet<EnvelopeId>,
+pub(super) struct Claims {
+    pub(super) feeds: BTreeMap<FeedId, Vec<Run>>,
+    pub(super) carried: BTreeSet<EnvelopeId>,
 }
 
 /// Everything about peers.
@@ -60,8 +58,9 @@ pub(super) struct Meet {
     /// Since when each linked peer has been.
     pub(super) since: BTreeMap<StationId, Mono>,
     questions: BTreeMap<RequestId, Asked>,
-    claims: BTreeMap<StationId, Claims>,
-    flying: BTreeSet<(FeedId, u64)>,
+    pub(super) claims: BTreeMap<StationId, Claims>,
+    /// Numbers that somebody is asked for.
+    pub(super) flying: BTreeSet<(FeedId, u64)>,
     next: u64,
 }
 
@@ -79,7 +78,7 @@ impl Meet {
         }
     }
 
-    fn wants_under_way(&self, peer: StationId) -> usize {
+    pub(super) fn wants_under_way(&self, peer: StationId) -> usize {
         let is_want = |asked: &&Asked| {
             asked.peer == peer
                 && matches!(asked.question, Question::Want(_) | Question::WantCarried(_))
@@ -297,156 +296,6 @@ impl Station {
         for (id, peer) in late {
             self.answered(turn, peer, id, None);
         }
-    }
-
-    /// What a peer holds, against what we hold.
-    fn hear_summary(&mut self, turn: &mut Turn, peer: StationId, all: &[Entry], days: &DaySets) {
-        self.meet.claims.remove(&peer);
-        for entry in all {
-            if matches!(self.lane_of(&entry.feed), Lane::Group | Lane::Pair(_)) {
-                for (from, to) in entry.runs() {
-                    self.claim(peer, Numbers { feed: entry.feed, from, to });
-                }
-                self.compare_heads(turn, entry);
-            }
-        }
-        for id in days.values().flatten() {
-            self.pairs.note_spread(id);
-            if !self.pairs.holds(id) {
-                self.meet.want_carried(peer, *id);
-            }
-        }
-        self.pull(turn, peer);
-    }
-
-    /// Equal marks with different heads: somewhere below, the author signed two headers.
-    fn compare_heads(&self, turn: &mut Turn, entry: &Entry) {
-        let differs = self.feeds.get(&entry.feed).is_some_and(|held| {
-            held.mark() == entry.mark && held.head().is_some() && held.head() != entry.head
-        });
-        if differs && entry.head.is_some() {
-            turn.speak(Speak::Tell(Notice::Forked(entry.feed.author)));
-        }
-    }
-
-    /// A peer holds these numbers.
-    pub(super) fn claim(&mut self, peer: StationId, numbers: Numbers) {
-        let held = self.feeds.get(&numbers.feed);
-        if held.is_some_and(|feed| numbers.to <= feed.mark()) || self.ignores_gaps() {
-            return;
-        }
-        let runs = self.meet.claims.entry(peer).or_default().feeds.entry(numbers.feed).or_default();
-        if runs.len() <= crate::limits::RANGES_MAX {
-            runs.push((numbers.from, numbers.to));
-        }
-    }
-
-    /// Asks a peer for what it claims and we lack, a few requests at a time.
-    pub(super) fn pull(&mut self, turn: &mut Turn, peer: StationId) {
-        if !self.meet.linked.contains(&peer) {
-            return;
-        }
-        while self.meet.wants_under_way(peer) < WANTS_PER_PEER {
-            let runs = self.next_runs(peer);
-            if runs.is_empty() {
-                break;
-            }
-            for (feed, (from, to)) in &runs {
-                self.meet.flying.extend((*from..=*to).map(|n| (*feed, n)));
-            }
-            let number =
-                |(feed, (from, to)): &(FeedId, Run)| Numbers { feed: *feed, from: *from, to: *to };
-            let ask = Ask::Want(runs.iter().map(number).collect(), Vec::new());
-            self.ask(turn, peer, &ask, Question::Want(runs));
-        }
-        self.pull_carried(turn, peer);
-    }
-
-    fn pull_carried(&mut self, turn: &mut Turn, peer: StationId) {
-        if self.meet.wants_under_way(peer) >= WANTS_PER_PEER {
-            return;
-        }
-        let Some(claims) = self.meet.claims.get_mut(&peer) else { return };
-        let ids: Vec<EnvelopeId> = claims.carried.iter().copied().take(BATCH_COUNT).collect();
-        claims.carried.retain(|id| !ids.contains(id));
-        if !ids.is_empty() {
-            let ask = Ask::Want(Vec::new(), ids.clone());
-            self.ask(turn, peer, &ask, Question::WantCarried(ids));
-        }
-    }
-
-    /// The next missing runs that this peer claims and nobody is asked for, one request's worth.
-    fn next_runs(&self, peer: StationId) -> Vec<(FeedId, Run)> {
-        let mut room = BATCH_COUNT as u64;
-        let mut out = Vec::new();
-        let Some(claims) = self.meet.claims.get(&peer) else { return out };
-        let nothing = crate::feeds::Feed::default();
-        for (feed, runs) in &claims.feeds {
-            let held = self.feeds.get(feed).unwrap_or(&nothing);
-            for n in held.missing(runs).into_iter().flat_map(|(from, to)| from..=to) {
-                if room == 0 {
-                    return out;
-                }
-                if self.meet.flying.contains(&(*feed, n)) {
-                    continue;
-                }
-                room -= 1;
-                match out.last_mut() {
-                    Some((last, (_, to))) if last == feed && *to + 1 == n => *to = n,
-                    _ => out.push((*feed, (n, n))),
-                }
-            }
-        }
-        out
-    }
-
-    fn wanted(
-        &mut self,
-        turn: &mut Turn,
-        peer: StationId,
-        runs: &[(FeedId, Run)],
-        say: Option<Say>,
-    ) {
-        for (feed, (from, to)) in runs {
-            for n in *from..=*to {
-                self.meet.flying.remove(&(*feed, n));
-            }
-        }
-        let came = self.take_envelopes(turn, peer, say);
-        if came == 0
-            && let Some(claims) = self.meet.claims.get_mut(&peer)
-        {
-            for (feed, _) in runs {
-                claims.feeds.remove(feed);
-            }
-        }
-        self.pull(turn, peer);
-    }
-
-    fn wanted_carried(
-        &mut self,
-        turn: &mut Turn,
-        peer: StationId,
-        ids: &[EnvelopeId],
-        say: Option<Say>,
-    ) {
-        let came = self.take_envelopes(turn, peer, say);
-        if came > 0 {
-            for id in ids.iter().filter(|id| !self.pairs.holds(id)) {
-                self.meet.want_carried(peer, *id);
-            }
-        }
-        self.pull(turn, peer);
-    }
-
-    fn take_envelopes(&mut self, turn: &mut Turn, peer: StationId, say: Option<Say>) -> usize {
-        let Some(Say::Envelopes(envelopes, _)) = say else { return 0 };
-        let mut came = 0;
-        for bytes in envelopes {
-            let taken = self.take_in(turn, peer, bytes, Way::Stream);
-            came += usize::from(taken == super::hear::Taken::Held);
-        }
-        came
     }
 
     fn take_documents(&mut self, turn: &mut Turn, documents: &[Bytes]) {

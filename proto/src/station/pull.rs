@@ -1,0 +1,172 @@
+//! Catch-up: what peers claim to hold, and asking them for it (`docs/spec/sync.md`).
+//!
+//! Whatever a peer claims is asked for in bounded requests, a few at a time, each number of one
+//! peer at once; when nothing came of a claim it is forgotten until the next summary.
+
+use crate::event::{Notice, Speak};
+use crate::feeds::Run;
+use crate::id::{EnvelopeId, FeedId, StationId};
+use crate::limits::{BATCH_COUNT, WANTS_PER_PEER};
+use crate::sync::{Ask, DaySets, Entry, Numbers, Say};
+
+use super::hear::{Lane, Way};
+use super::meet::Question;
+use super::{Station, Turn};
+
+impl Station {
+    /// What a peer holds, against what we hold.
+    pub(super) fn hear_summary(
+        &mut self,
+        turn: &mut Turn,
+        peer: StationId,
+        all: &[Entry],
+        days: &DaySets,
+    ) {
+        self.meet.claims.remove(&peer);
+        for entry in all {
+            if matches!(self.lane_of(&entry.feed), Lane::Group | Lane::Pair(_)) {
+                for (from, to) in entry.runs() {
+                    self.claim(peer, Numbers { feed: entry.feed, from, to });
+                }
+                self.compare_heads(turn, entry);
+            }
+        }
+        for id in days.values().flatten() {
+            self.pairs.note_spread(id);
+            if !self.pairs.holds(id) {
+                self.meet.want_carried(peer, *id);
+            }
+        }
+        self.pull(turn, peer);
+    }
+
+    /// Equal marks with different heads: somewhere below, the author signed two headers.
+    fn compare_heads(&self, turn: &mut Turn, entry: &Entry) {
+        let differs = self.feeds.get(&entry.feed).is_some_and(|held| {
+            held.mark() == entry.mark && held.head().is_some() && held.head() != entry.head
+        });
+        if differs && entry.head.is_some() {
+            turn.speak(Speak::Tell(Notice::Forked(entry.feed.author)));
+        }
+    }
+
+    /// A peer holds these numbers.
+    pub(super) fn claim(&mut self, peer: StationId, numbers: Numbers) {
+        let held = self.feeds.get(&numbers.feed);
+        if held.is_some_and(|feed| numbers.to <= feed.mark()) || self.ignores_gaps() {
+            return;
+        }
+        let runs = self.meet.claims.entry(peer).or_default().feeds.entry(numbers.feed).or_default();
+        if runs.len() <= crate::limits::RANGES_MAX {
+            runs.push((numbers.from, numbers.to));
+        }
+    }
+
+    /// Asks a peer for what it claims and we lack, a few requests at a time.
+    pub(super) fn pull(&mut self, turn: &mut Turn, peer: StationId) {
+        if !self.meet.linked.contains(&peer) {
+            return;
+        }
+        while self.meet.wants_under_way(peer) < WANTS_PER_PEER {
+            let runs = self.next_runs(peer);
+            if runs.is_empty() {
+                break;
+            }
+            for (feed, (from, to)) in &runs {
+                self.meet.flying.extend((*from..=*to).map(|n| (*feed, n)));
+            }
+            let number =
+                |(feed, (from, to)): &(FeedId, Run)| Numbers { feed: *feed, from: *from, to: *to };
+            let ask = Ask::Want(runs.iter().map(number).collect(), Vec::new());
+            self.ask(turn, peer, &ask, Question::Want(runs));
+        }
+        self.pull_carried(turn, peer);
+    }
+
+    fn pull_carried(&mut self, turn: &mut Turn, peer: StationId) {
+        if self.meet.wants_under_way(peer) >= WANTS_PER_PEER {
+            return;
+        }
+        let Some(claims) = self.meet.claims.get_mut(&peer) else { return };
+        let ids: Vec<EnvelopeId> = claims.carried.iter().copied().take(BATCH_COUNT).collect();
+        claims.carried.retain(|id| !ids.contains(id));
+        if !ids.is_empty() {
+            let ask = Ask::Want(Vec::new(), ids.clone());
+            self.ask(turn, peer, &ask, Question::WantCarried(ids));
+        }
+    }
+
+    /// The next missing runs that this peer claims and nobody is asked for, one request's worth.
+    fn next_runs(&self, peer: StationId) -> Vec<(FeedId, Run)> {
+        let mut room = BATCH_COUNT as u64;
+        let mut out = Vec::new();
+        let Some(claims) = self.meet.claims.get(&peer) else { return out };
+        let nothing = crate::feeds::Feed::default();
+        for (feed, runs) in &claims.feeds {
+            let held = self.feeds.get(feed).unwrap_or(&nothing);
+            for n in held.missing(runs).into_iter().flat_map(|(from, to)| from..=to) {
+                if room == 0 {
+                    return out;
+                }
+                if self.meet.flying.contains(&(*feed, n)) {
+                    continue;
+                }
+                room -= 1;
+                match out.last_mut() {
+                    Some((last, (_, to))) if last == feed && *to + 1 == n => *to = n,
+                    _ => out.push((*feed, (n, n))),
+                }
+            }
+        }
+        out
+    }
+
+    pub(super) fn wanted(
+        &mut self,
+        turn: &mut Turn,
+        peer: StationId,
+        runs: &[(FeedId, Run)],
+        say: Option<Say>,
+    ) {
+        for (feed, (from, to)) in runs {
+            for n in *from..=*to {
+                self.meet.flying.remove(&(*feed, n));
+            }
+        }
+        let came = self.take_envelopes(turn, peer, say);
+        if came == 0
+            && let Some(claims) = self.meet.claims.get_mut(&peer)
+        {
+            for (feed, _) in runs {
+                claims.feeds.remove(feed);
+            }
+        }
+        self.pull(turn, peer);
+    }
+
+    pub(super) fn wanted_carried(
+        &mut self,
+        turn: &mut Turn,
+        peer: StationId,
+        ids: &[EnvelopeId],
+        say: Option<Say>,
+    ) {
+        let came = self.take_envelopes(turn, peer, say);
+        if came > 0 {
+            for id in ids.iter().filter(|id| !self.pairs.holds(id)) {
+                self.meet.want_carried(peer, *id);
+            }
+        }
+        self.pull(turn, peer);
+    }
+
+    fn take_envelopes(&mut self, turn: &mut Turn, peer: StationId, say: Option<Say>) -> usize {
+        let Some(Say::Envelopes(envelopes, _)) = say else { return 0 };
+        let mut came = 0;
+        for bytes in envelopes {
+            let taken = self.take_in(turn, peer, bytes, Way::Stream);
+            came += usize::from(taken == super::hear::Taken::Held);
+        }
+        came
+    }
+}
