@@ -192,6 +192,21 @@ impl Feed {
     }
 }
 
+/// Brings runs into order, joins those that overlap or touch, and drops what lies below the mark.
+/// At most [`RANGES_MAX`] and one more are left.
+pub fn tidy(runs: &mut Vec<Run>, mark: u64) {
+    runs.retain(|run| run.1 > mark && run.0 <= run.1);
+    runs.sort_unstable();
+    runs.dedup_by(|next, last| {
+        let joins = next.0 <= last.1.saturating_add(1);
+        if joins {
+            last.1 = last.1.max(next.1);
+        }
+        joins
+    });
+    runs.truncate(RANGES_MAX + 1);
+}
+
 /// All feeds that a station knows of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Feeds(BTreeMap<FeedId, Feed>);
@@ -279,6 +294,15 @@ mod tests {
         assert_eq!(feed.missing(&[(1, 12)]), vec![(3, 4), (7, 8), (10, 12)]);
         assert_eq!(feed.missing(&[(1, 3), (8, 8)]), vec![(3, 3), (8, 8)]);
         assert_eq!(feed.missing(&[(1, 2)]), vec![]);
+    }
+
+    #[test]
+    fn claims_are_joined_and_forgotten_below_the_mark() {
+        let mut runs = vec![(9, 9), (u64::MAX, u64::MAX), (1, 3), (4, 6), (u64::MAX, u64::MAX)];
+        tidy(&mut runs, 5);
+        assert_eq!(runs, [(4, 6), (9, 9), (u64::MAX, u64::MAX)]);
+        tidy(&mut runs, 9);
+        assert_eq!(runs, [(u64::MAX, u64::MAX)]);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Members who break the rules, and strangers: what each of them gets.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[path = "foes/claims.rs"]
+mod claims;
 #[path = "foes/forge.rs"]
 mod forge;
 #[path = "station/hall.rs"]

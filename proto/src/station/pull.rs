@@ -4,7 +4,7 @@
 //! peer at once; when nothing came of a claim it is forgotten until the next summary.
 
 use crate::event::{Notice, Speak};
-use crate::feeds::Run;
+use crate::feeds::{self, Run};
 use crate::id::{EnvelopeId, FeedId, StationId};
 use crate::limits::{BATCH_COUNT, WANTS_PER_PEER};
 use crate::sync::{Ask, DaySets, Entry, Numbers, Say};
@@ -52,14 +52,13 @@ impl Station {
 
     /// A peer holds these numbers.
     pub(super) fn claim(&mut self, peer: StationId, numbers: Numbers) {
-        let held = self.feeds.get(&numbers.feed);
-        if held.is_some_and(|feed| numbers.to <= feed.mark()) || self.ignores_gaps() {
+        let mark = self.feeds.get(&numbers.feed).map_or(0, feeds::Feed::mark);
+        if numbers.to <= mark || self.ignores_gaps() {
             return;
         }
         let runs = self.meet.claims.entry(peer).or_default().feeds.entry(numbers.feed).or_default();
-        if runs.len() <= crate::limits::RANGES_MAX {
-            runs.push((numbers.from, numbers.to));
-        }
+        runs.push((numbers.from, numbers.to));
+        feeds::tidy(runs, mark);
     }
 
     /// Asks a peer for what it claims and we lack, a few requests at a time.
@@ -101,7 +100,7 @@ impl Station {
         let mut room = BATCH_COUNT as u64;
         let mut out = Vec::new();
         let Some(claims) = self.meet.claims.get(&peer) else { return out };
-        let nothing = crate::feeds::Feed::default();
+        let nothing = feeds::Feed::default();
         for (feed, runs) in &claims.feeds {
             let held = self.feeds.get(feed).unwrap_or(&nothing);
             for n in held.missing(runs).into_iter().flat_map(|(from, to)| from..=to) {
@@ -113,7 +112,9 @@ impl Station {
                 }
                 room -= 1;
                 match out.last_mut() {
-                    Some((last, (_, to))) if last == feed && *to + 1 == n => *to = n,
+                    Some((last, (_, to))) if last == feed && to.checked_add(1) == Some(n) => {
+                        *to = n
+                    }
                     _ => out.push((*feed, (n, n))),
                 }
             }
