@@ -134,13 +134,17 @@ impl Station {
                 self.meet.flying.remove(&(*feed, n));
             }
         }
-        let came = self.take_envelopes(turn, peer, say);
-        if came == 0
+        self.take_envelopes(turn, peer, say);
+        // Something may have come that we had, or that nobody asked for: only what was missing and
+        // is there now keeps a claim alive.
+        let came = |(feed, (from, to)): &(FeedId, Run)| {
+            let held = self.feeds.get(feed);
+            held.is_some_and(|held| (*from..=*to).any(|n| held.holds(n)))
+        };
+        if !runs.iter().any(came)
             && let Some(claims) = self.meet.claims.get_mut(&peer)
         {
-            for (feed, _) in runs {
-                claims.feeds.remove(feed);
-            }
+            claims.feeds.retain(|feed, _| !runs.iter().any(|(asked, _)| asked == feed));
         }
         self.pull(turn, peer);
     }
@@ -152,8 +156,8 @@ impl Station {
         ids: &[EnvelopeId],
         say: Option<Say>,
     ) {
-        let came = self.take_envelopes(turn, peer, say);
-        if came > 0 {
+        self.take_envelopes(turn, peer, say);
+        if ids.iter().any(|id| self.pairs.holds(id)) {
             for id in ids.iter().filter(|id| !self.pairs.holds(id)) {
                 self.meet.want_carried(peer, *id);
             }
@@ -161,13 +165,10 @@ impl Station {
         self.pull(turn, peer);
     }
 
-    fn take_envelopes(&mut self, turn: &mut Turn, peer: StationId, say: Option<Say>) -> usize {
-        let Some(Say::Envelopes(envelopes, _)) = say else { return 0 };
-        let mut came = 0;
+    fn take_envelopes(&mut self, turn: &mut Turn, peer: StationId, say: Option<Say>) {
+        let Some(Say::Envelopes(envelopes, _)) = say else { return };
         for bytes in envelopes {
-            let taken = self.take_in(turn, peer, bytes, Way::Stream);
-            came += usize::from(taken == super::hear::Taken::Held);
+            self.take_in(turn, peer, bytes, Way::Stream);
         }
-        came
     }
 }

@@ -1,8 +1,8 @@
 //! Peers that claim too much, accuse others, or waste what is asked of them.
 
-use cbm_proto::sync::Say;
+use cbm_proto::sync::{Say};
 
-use crate::forge::{claim, claims, feed, wanted};
+use crate::forge::{claim, claims, feed, hear, wanted};
 use crate::letter_of_a_puppet;
 
 #[test]
@@ -25,4 +25,25 @@ fn an_absurd_claim_is_asked_for_in_bounded_pieces_and_forgotten_when_nothing_com
         hall.answer_as("BBB/mfa", "AAA/mfa", id, &Say::Envelopes(vec![], true));
     }
     assert_eq!(wanted(&mut hall, "BBB/mfa"), []);
+}
+
+#[test]
+fn withheld_numbers_are_not_hammered_though_something_else_is_given() {
+    let (mut hall, good) = letter_of_a_puppet();
+    hear(&mut hall, "AAA/mfa", "BBB/mfa", &good);
+    let absurd = claims(feed(&hall, "BBB/mfa"), &[(2, 1_000)]);
+    claim(&mut hall, "AAA/mfa", "BBB/mfa", vec![absurd]);
+    let mut rounds = 0;
+    loop {
+        let asked = wanted(&mut hall, "BBB/mfa");
+        if asked.is_empty() || rounds > 50 {
+            break;
+        }
+        rounds += asked.len();
+        for (id, _) in asked {
+            let known = Say::Envelopes(vec![good.bytes().clone()], true);
+            hall.answer_as("BBB/mfa", "AAA/mfa", id, &known);
+        }
+    }
+    assert!(rounds <= 8, "asked {rounds} times for what never comes");
 }
