@@ -92,6 +92,12 @@ impl Inbox {
     }
 
     /// The letter of this id from this party.
+    #[must_use]
+    pub fn of_party(&self, party: &PartyCode, msg: &MsgId) -> Option<&Received> {
+        self.letters.get(&(*msg, party.clone()))
+    }
+
+    /// The letter of this id from this party, to be changed.
     pub fn get_mut(&mut self, party: &PartyCode, msg: &MsgId) -> Option<&mut Received> {
         self.letters.get_mut(&(*msg, party.clone()))
     }

@@ -190,7 +190,10 @@ fn day(at: Timestamp) -> u64 {
 impl Station {
     /// L1 now, and L2 a moment later, together with others of the same moment.
     pub(super) fn owe_machine_levels(&mut self, turn: &mut Turn, msg: MsgId, author: StationId) {
-        let Some(letter) = self.inbox.get(&msg).cloned() else { return };
+        // By party and id: another party may have used the same id, and the letter that came first
+        // must not stand in the receipt of the other.
+        let Some(member) = self.directory.member(&author) else { return };
+        let Some(letter) = self.inbox.of_party(member.name.party(), &msg).cloned() else { return };
         let at = turn.now.wall;
         let doubt = !self.voice.trusted;
         let entry = |level, at| Entry {
@@ -348,12 +351,11 @@ impl Station {
     }
 
     /// The outcome that an act states.
-    pub(super) fn owe_act(&mut self, turn: &mut Turn, msg: MsgId, entry: Entry) {
-        let Some(letter) = self.inbox.get(&msg) else { return };
-        let due = Due { author: letter.author, status: letter.status, msg, entry };
+    pub(super) fn owe_act(&mut self, turn: &mut Turn, letter: &Received, entry: Entry) {
+        let due = Due { author: letter.author, status: letter.status, msg: letter.msg, entry };
         if self.voice.speaks != Speaks::Yes {
             // The officer is told that it is done, so it must outlive a crash.
-            self.note(turn, Some(msg), What::Due(due.to_wire()));
+            self.note(turn, Some(due.msg), What::Due(due.to_wire()));
         }
         self.pairs.owe(due);
         self.say_receipts(turn);

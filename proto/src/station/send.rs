@@ -317,7 +317,7 @@ impl Station {
             }
         };
         if letter.rises(entry.level, entry.outcome) {
-            self.owe_act(turn, msg, entry);
+            self.owe_act(turn, &letter, entry);
         }
         Ok(answer)
     }

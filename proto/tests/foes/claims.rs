@@ -1,8 +1,8 @@
 //! Peers that claim too much, accuse others, or waste what is asked of them.
 
-use cbm_proto::sync::{Say};
+use cbm_proto::sync::Say;
 
-use crate::forge::{claim, claims, feed, hear, wanted};
+use crate::forge::{self, claim, claims, feed, frame, hear, note, sealed, wanted};
 use crate::letter_of_a_puppet;
 
 #[test]
@@ -46,4 +46,19 @@ fn withheld_numbers_are_not_hammered_though_something_else_is_given() {
         }
     }
     assert!(rounds <= 8, "asked {rounds} times for what never comes");
+}
+
+#[test]
+fn the_same_id_of_two_parties_is_two_letters_with_two_receipts() {
+    let (mut hall, honest) = letter_of_a_puppet();
+    hall.puppet("CCC/mfa");
+    let copied = note(&hall, "CCC/mfa", "AAA", crate::MSG);
+    let copied = sealed(&hall, &frame(&hall, "CCC/mfa"), ("CCC/mfa", "AAA/mfa"), &copied);
+    hear(&mut hall, "AAA/mfa", "CCC/mfa", &copied);
+    hall.asked.clear();
+    hear(&mut hall, "AAA/mfa", "BBB/mfa", &honest);
+    assert_eq!(hall.inbox("AAA/mfa").len(), 2);
+    let entries = forge::receipts_to(&mut hall, "BBB/mfa");
+    assert!(!entries.is_empty());
+    assert!(entries.iter().all(|entry| entry.digest == honest.id()), "its own letter is named");
 }
