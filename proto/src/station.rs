@@ -101,6 +101,7 @@ pub struct Station {
     pairs: Pairs,
     meet: Meet,
     rates: Rates,
+    beacon_rates: Rates,
     voice: Voice,
     schedule: Schedule,
     #[cfg(feature = "planted-faults")]
@@ -142,6 +143,7 @@ impl Station {
             pairs: Pairs::default(),
             meet: Meet::default(),
             rates: Rates::default(),
+            beacon_rates: Rates::default(),
             voice: Voice::default(),
             schedule: Schedule::default(),
             #[cfg(feature = "planted-faults")]

@@ -186,3 +186,14 @@ fn a_suite_of_the_future_is_ignored_and_nobody_is_blamed() {
     let newer = changed(&good, &header, |header| header[1] = 9);
     assert_eq!(hall.hear("AAA/mfa", "CCC/mfa", newer), Verdict::Ignore);
 }
+
+#[test]
+fn an_observer_on_the_line_does_not_keep_a_station_from_speaking() {
+    let plan = [("AAA", Role::State), ("BBB", Role::State), ("CCC", Role::State)];
+    let mut hall = Hall::with(&[&plan[..], &[("OBS", Role::Observer)]].concat());
+    hall.stop("CCC/mfa");
+    hall.restart("AAA/mfa");
+    hall.link_all();
+    hall.run(5_000);
+    assert_eq!(hall.station("AAA/mfa").speaks(), cbm_proto::station::Speaks::Yes);
+}

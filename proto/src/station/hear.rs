@@ -120,12 +120,7 @@ impl Station {
             }
         };
         if envelope.header().kind == Kind::Beacon {
-            if envelope.header().author == self.me {
-                self.hear_oneself(turn, &envelope, false);
-            } else {
-                self.hear_beacon(turn, &envelope);
-            }
-            return Taken::Held;
+            return self.take_beacon(turn, &envelope);
         }
         match self.lane_of(&envelope.feed()) {
             Lane::Closed => Taken::NotOurs,
@@ -135,6 +130,24 @@ impl Station {
                 self.pairs.seen_on_gossip(&envelope, way);
                 self.book(turn, from, &envelope, way)
             }
+        }
+    }
+
+    /// Passed on only if it is news and within the rate: every role may say beacons.
+    fn take_beacon(&mut self, turn: &mut Turn, envelope: &Envelope) -> Taken {
+        let author = envelope.header().author;
+        if author == self.me {
+            self.hear_oneself(turn, envelope, false);
+            return Taken::NotOurs;
+        }
+        let limits = self.directory.limits();
+        let (rate, burst) = (limits.headers_per_minute, limits.headers_burst);
+        if !self.beacon_rates.take(author, turn.now.mono, rate, burst) {
+            return Taken::Deferred;
+        }
+        match self.hear_beacon(turn, envelope) {
+            true => Taken::Held,
+            false => Taken::NotOurs,
         }
     }
 

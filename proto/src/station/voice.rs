@@ -7,12 +7,14 @@
 //! not be enough: after a disk went back in time, the one that holds the lost number may be the
 //! one that cannot be reached.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::envelope::{Envelope, Kind};
 use crate::event::{Notice, Speak, Topic};
 use crate::id::{EnvelopeId, FeedId, Incarnation, StationId};
-use crate::limits::{BEACON_EVERY, BEACON_SILENCE, CLOCK_DOUBT, HEADS_GRACE, HEADS_WAIT};
+use crate::limits::{
+    BEACON_EVERY, BEACON_SILENCE, CLOCK_DOUBT, FUTURE_FLAG, HEADS_GRACE, HEADS_WAIT,
+};
 use crate::schedule::Timer;
 use crate::seal;
 use crate::sync::{self, Ask, Entry};
@@ -63,7 +65,9 @@ pub(super) struct Voice {
     /// Somebody holds more of our own feeds than we do.
     pub(super) ahead: bool,
     pub(super) beacons: BTreeMap<StationId, Heartbeat>,
-    own_beacons: Vec<EnvelopeId>,
+    own_beacons: VecDeque<(EnvelopeId, Timestamp)>,
+    /// The newest time of an own beacon that is not kept any more.
+    forgotten: Timestamp,
     /// The newest wall time in an own record.
     pub(super) newest: Timestamp,
     pub(super) trusted: bool,
@@ -82,7 +86,8 @@ impl Default for Voice {
             answered: BTreeSet::new(),
             ahead: false,
             beacons: BTreeMap::new(),
-            own_beacons: Vec::new(),
+            own_beacons: VecDeque::new(),
+            forgotten: Timestamp::default(),
             newest: Timestamp::default(),
             trusted: true,
             hung_up: BTreeMap::new(),
@@ -117,7 +122,9 @@ impl Station {
         let mut others = self.stations().filter(|id| *id != self.me);
         let everybody = others.all(|id| self.voice.answered.contains(&id));
         drop(others);
-        let all_linked = self.meet.linked.iter().all(|id| self.voice.answered.contains(id));
+        // Other roles carry nothing and are not asked.
+        let mut linked = self.meet.linked.iter().filter(|id| self.state(id).is_some());
+        let all_linked = linked.all(|id| self.voice.answered.contains(id));
         let graced = self.voice.first_answer.is_some_and(|at| now.since(at) >= HEADS_GRACE);
         if everybody && !self.voice.ahead {
             self.speak(turn);
@@ -185,7 +192,7 @@ impl Station {
     /// An envelope in our own name came from outside. `known` says whether exactly it is held.
     pub(super) fn hear_oneself(&mut self, turn: &mut Turn, envelope: &Envelope, known: bool) {
         let header = envelope.header();
-        if known || header.kind == Kind::Beacon && self.voice.own_beacons.contains(&envelope.id()) {
+        if known || (header.kind == Kind::Beacon && self.may_be_our_beacon(envelope)) {
             return;
         }
         let ours_now = Some(header.incarnation) == self.voice.incarnation;
@@ -200,6 +207,12 @@ impl Station {
         if header.kind != Kind::Beacon {
             self.voice.past.insert(header.incarnation);
         }
+    }
+
+    /// One that we said, or so old that it may be one and is only said again by somebody else.
+    fn may_be_our_beacon(&self, beacon: &Envelope) -> bool {
+        beacon.header().made_at <= self.voice.forgotten
+            || self.voice.own_beacons.iter().any(|(id, _)| *id == beacon.id())
     }
 
     /// A peer says what it holds of our own feeds.
@@ -252,24 +265,32 @@ impl Station {
         let Ok(beacon) = seal::beacon(&frame, &wire::encode(&body), &self.keys.sign) else {
             return;
         };
-        self.voice.own_beacons.push(beacon.id());
-        if self.voice.own_beacons.len() > OWN_BEACONS {
-            self.voice.own_beacons.remove(0);
+        self.voice.own_beacons.push_back((beacon.id(), turn.now.wall));
+        if self.voice.own_beacons.len() > OWN_BEACONS
+            && let Some((_, said)) = self.voice.own_beacons.pop_front()
+        {
+            self.voice.forgotten = self.voice.forgotten.max(said);
         }
         turn.speak(Speak::Publish { topic: Topic::Beacon, bytes: beacon.bytes().clone() });
     }
 
-    /// Takes note of a peer's beacon; a replayed one, not newer than the last, says nothing.
-    pub(super) fn hear_beacon(&mut self, turn: &mut Turn, envelope: &Envelope) {
+    /// Takes note of a peer's beacon, if it is news; a replayed one, not newer than the last, is not.
+    /// After one that lay absurdly far ahead, a clock that was mended is believed again.
+    pub(super) fn hear_beacon(&mut self, turn: &mut Turn, envelope: &Envelope) -> bool {
         let made = envelope.header().made_at;
         let author = envelope.header().author;
-        if self.voice.beacons.get(&author).is_some_and(|last| last.wall >= made) {
-            return;
+        let stale = |last: &Heartbeat| {
+            let absurd = last.wall.since(turn.now.wall) > FUTURE_FLAG;
+            last.wall == made || (last.wall > made && !absurd)
+        };
+        if self.voice.beacons.get(&author).is_some_and(stale) {
+            return false;
         }
         let offset = i64::try_from(made.0).unwrap_or(i64::MAX)
             - i64::try_from(turn.now.wall.0).unwrap_or(i64::MAX);
         let heartbeat = Heartbeat { heard: turn.now.mono, wall: made, offset };
         self.voice.beacons.insert(author, heartbeat);
+        true
     }
 
     fn judge_clock(&mut self, turn: &mut Turn) {

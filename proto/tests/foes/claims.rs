@@ -1,8 +1,10 @@
 //! Peers that claim too much, accuse others, or waste what is asked of them.
 
+use cbm_proto::station::Speaks;
 use cbm_proto::sync::Say;
 
 use crate::forge::{self, claim, claims, feed, frame, hear, note, sealed, wanted};
+use crate::hall::Hall;
 use crate::letter_of_a_puppet;
 
 #[test]
@@ -61,4 +63,48 @@ fn the_same_id_of_two_parties_is_two_letters_with_two_receipts() {
     let entries = forge::receipts_to(&mut hall, "BBB/mfa");
     assert!(!entries.is_empty());
     assert!(entries.iter().all(|entry| entry.digest == honest.id()), "its own letter is named");
+}
+
+#[test]
+fn an_own_beacon_that_is_replayed_silences_nobody_and_a_clone_does() {
+    let mut hall = Hall::new(&["AAA", "BBB"]);
+    hall.run(400_000);
+    let beacons: Vec<_> = hall.beacons_of("AAA/mfa");
+    assert!(beacons.len() > 60);
+    for beacon in &beacons {
+        hall.hear("AAA/mfa", "BBB/mfa", beacon.clone());
+    }
+    assert_eq!(hall.station("AAA/mfa").speaks(), Speaks::Yes);
+    hall.run(1_000);
+    let clone = forge::beacon(&hall, "AAA/mfa", hall.now().wall);
+    hall.hear("AAA/mfa", "BBB/mfa", clone);
+    assert_eq!(hall.station("AAA/mfa").speaks(), Speaks::Clone);
+}
+
+#[test]
+fn beacons_that_say_nothing_new_are_not_passed_on_nor_a_flood_of_them() {
+    use cbm_proto::envelope::Verdict;
+    let (mut hall, _) = letter_of_a_puppet();
+    let wall = hall.now().wall;
+    let mut accepted = 0;
+    for ms in 1..=1_000 {
+        let beacon = forge::beacon(&hall, "BBB/mfa", wall.plus(ms));
+        accepted += usize::from(hall.hear("AAA/mfa", "CCC/mfa", beacon) == Verdict::Accept);
+    }
+    assert!((1..=130).contains(&accepted), "{accepted}");
+    hall.run(60_000);
+    let stale = forge::beacon(&hall, "BBB/mfa", wall);
+    assert_eq!(hall.hear("AAA/mfa", "CCC/mfa", stale), Verdict::Ignore);
+}
+
+#[test]
+fn a_clock_that_was_absurd_and_is_mended_is_heard_again() {
+    let (mut hall, _) = letter_of_a_puppet();
+    let wall = hall.now().wall;
+    let absurd = forge::beacon(&hall, "BBB/mfa", wall.plus(400 * cbm_proto::time::DAY));
+    hall.hear("AAA/mfa", "CCC/mfa", absurd);
+    let mended = forge::beacon(&hall, "BBB/mfa", wall.plus(10));
+    hall.hear("AAA/mfa", "CCC/mfa", mended);
+    let heard = hall.station("AAA/mfa").beacons()[&hall.id("BBB/mfa")];
+    assert_eq!(heard.wall, wall.plus(10));
 }
