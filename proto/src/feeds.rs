@@ -5,10 +5,10 @@
 //! held as something else without a [`Novelty::Fork`]; no claim of a peer, however large, makes
 //! this structure grow beyond its bounds (I11).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{Digest, EnvelopeId, FeedId, StationId};
-use crate::limits::{DIGESTS_PER_FEED, MISSING_MAX, RANGES_MAX};
+use crate::limits::{DIGESTS_PER_FEED, FORKS_PER_FEED, MISSING_MAX, RANGES_MAX};
 
 /// A run of numbers, both ends included.
 pub type Run = (u64, u64);
@@ -31,6 +31,7 @@ pub struct Feed {
     head: Option<EnvelopeId>,
     above: Ranges,
     recent: BTreeMap<u64, (EnvelopeId, Digest)>,
+    forks: BTreeSet<EnvelopeId>,
     broken: bool,
 }
 
@@ -81,7 +82,8 @@ impl Feed {
         self.mark
     }
 
-    /// Digest of the header at the mark; `None` while the mark is 0.
+    /// Digest of the header at the mark; `None` while the mark is 0, and where so much is held above
+    /// it that the digest is not remembered.
     #[must_use]
     pub const fn head(&self) -> Option<EnvelopeId> {
         self.head
@@ -113,11 +115,17 @@ impl Feed {
         seq <= self.mark || self.above.contains(seq)
     }
 
+    /// Whether this header is remembered, as the first of its number or as another one.
+    #[must_use]
+    pub fn knows(&self, seq: u64, id: &EnvelopeId) -> bool {
+        self.forks.contains(id) || self.recent.get(&seq).is_some_and(|(held, _)| held == id)
+    }
+
     /// What an envelope would mean, without taking it.
     #[must_use]
     pub fn judge(&self, seq: u64, id: EnvelopeId) -> Novelty {
         match self.recent.get(&seq) {
-            Some((held, _)) if *held == id => Novelty::Copy,
+            Some(_) if self.knows(seq, &id) || self.forks.len() >= FORKS_PER_FEED => Novelty::Copy,
             Some((held, _)) => Novelty::Fork(*held),
             None if self.holds(seq) => Novelty::Copy,
             None => Novelty::New,
@@ -128,6 +136,7 @@ impl Feed {
     pub fn take(&mut self, seq: u64, id: EnvelopeId, prev: Digest) {
         if matches!(self.judge(seq, id), Novelty::Fork(_)) {
             self.broken = true;
+            self.forks.insert(id);
             return;
         }
         let before = self.recent.get(&seq.wrapping_sub(1)).map(|(id, _)| id.0);
@@ -151,7 +160,8 @@ impl Feed {
     fn advance(&mut self) {
         if let Some(to) = self.above.take_from(self.mark.saturating_add(1)) {
             self.mark = to;
-            self.head = self.recent.get(&to).map(|(id, _)| *id).or(self.head);
+            // Never the digest of another number: peers would take it for a second header.
+            self.head = self.recent.get(&to).map(|(id, _)| *id);
         }
     }
 
@@ -271,6 +281,25 @@ mod tests {
         feed.take(1, id(9), Digest([0; 32]));
         assert!(feed.broken());
         assert_eq!(feed.judge(1, id(1)), Novelty::Copy);
+        assert_eq!(feed.judge(1, id(9)), Novelty::Copy, "kept, and no news a second time");
+        for n in 10..100 {
+            feed.take(1, id(n), Digest([0; 32]));
+        }
+        assert_eq!(feed.judge(1, id(1_000)), Novelty::Copy, "proof enough");
+    }
+
+    #[test]
+    fn the_head_is_the_digest_at_the_mark_or_nothing() {
+        let mut feed = Feed::default();
+        let above = DIGESTS_PER_FEED as u64;
+        for seq in [3].into_iter().chain(10..10 + above).chain([1, 2]) {
+            take(&mut feed, seq);
+        }
+        assert_eq!((feed.mark(), feed.head()), (3, None));
+        for seq in 4..10 {
+            take(&mut feed, seq);
+        }
+        assert_eq!((feed.mark(), feed.head()), (9 + above, Some(id(9 + above))));
     }
 
     #[test]

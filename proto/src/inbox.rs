@@ -107,6 +107,15 @@ impl Inbox {
         self.envelopes.insert(envelope, (*msg, party.clone()));
     }
 
+    /// The author of this envelope signed another one under the same number.
+    pub fn mark_forked(&mut self, envelope: &EnvelopeId) {
+        if let Some(key) = self.envelopes.get(envelope)
+            && let Some(letter) = self.letters.get_mut(key)
+        {
+            letter.forked = true;
+        }
+    }
+
     /// The letter that this envelope brought.
     #[must_use]
     pub fn by_envelope(&self, envelope: &EnvelopeId) -> Option<&Received> {

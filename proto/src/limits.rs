@@ -81,6 +81,9 @@ pub const BATCH_INPUTS: usize = 256;
 /// Digests remembered per feed, to tell a copy from an equivocation.
 pub const DIGESTS_PER_FEED: usize = 1_024;
 
+/// Second headers of one number that are kept of a feed, as proof; further ones are taken for copies.
+pub const FORKS_PER_FEED: usize = 16;
+
 /// Headers a carrier takes per author and minute from gossip; above it they are deferred.
 pub const HEADERS_PER_MINUTE: u64 = 60;
 /// Burst over that rate.

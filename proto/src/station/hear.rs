@@ -126,7 +126,8 @@ impl Station {
             Lane::Closed => Taken::NotOurs,
             Lane::Foreign => self.carry(turn, from, &envelope, way),
             Lane::Group => self.book(turn, from, &envelope, way),
-            Lane::Pair(_) => {
+            Lane::Pair(other) => {
+                self.pairs.learn(envelope.header().lane, other);
                 self.pairs.seen_on_gossip(&envelope, way);
                 self.book(turn, from, &envelope, way)
             }
@@ -194,6 +195,9 @@ impl Station {
             return Taken::Headless;
         }
         self.keep(turn, envelope);
+        if let Novelty::Fork(held) = novelty {
+            self.inbox.mark_forked(&held);
+        }
         let state = self.feeds.at(feed);
         let was_broken = state.broken();
         state.take(header.seq, envelope.id(), header.prev);
@@ -261,7 +265,7 @@ impl Station {
     }
 
     /// What a feed's lane is to us. Pair lanes are pseudonyms: only their two ends know them.
-    pub(super) fn lane_of(&mut self, feed: &FeedId) -> Lane {
+    pub(super) fn lane_of(&self, feed: &FeedId) -> Lane {
         if let Some(members) = self.directory.lane_members(&feed.lane) {
             let inside = members.contains(&feed.author) && members.contains(&self.me);
             return if inside { Lane::Group } else { Lane::Closed };
@@ -269,13 +273,7 @@ impl Station {
         if let Some(other) = self.pairs.end_of(&feed.lane) {
             return Lane::Pair(other);
         }
-        match self.recognise(feed) {
-            Some(other) => {
-                self.pairs.learn(feed.lane, other);
-                Lane::Pair(other)
-            }
-            None => Lane::Foreign,
-        }
+        self.recognise(feed).map_or(Lane::Foreign, Lane::Pair)
     }
 
     /// The station at the other end, if we are at one.

@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use crate::draft::Draft;
 use crate::envelope::Envelope;
+use crate::feeds::{Feed, Novelty};
 use crate::id::{Digest, EnvelopeId, Incarnation, LaneId, MsgId, StationId};
 use crate::inbox::Received;
 use crate::journal::{Record, RecordKind};
@@ -77,11 +78,16 @@ impl Station {
             }
             Lane::Group => {}
             Lane::Pair(peer) => {
+                self.pairs.learn(header.lane, peer);
                 self.pairs.seen_on_gossip(&envelope, Way::Stream);
                 if header.author == self.me {
                     self.pairs.restore(peer, &envelope);
                 }
             }
+        }
+        let held = self.feeds.get(&envelope.feed());
+        if let Some(Novelty::Fork(held)) = held.map(|f| f.judge(header.seq, envelope.id())) {
+            self.inbox.mark_forked(&held);
         }
         self.feeds.at(envelope.feed()).take(header.seq, envelope.id(), header.prev);
         if header.author == self.me {
@@ -172,7 +178,9 @@ impl Station {
     fn restore_opened(&mut self, own: wire::OwnOpened) -> Result<(), RestoreError> {
         let envelope = id16(&own.envelope, EnvelopeId::from_slice)?;
         let author = id16(&own.author, StationId::from_slice)?;
-        self.unopened.retain(|e| e.id() != envelope);
+        let at = self.unopened.iter().position(|e| e.id() == envelope);
+        let feed = at.and_then(|at| self.unopened.remove(at)).map(|e| e.feed());
+        let forked = feed.and_then(|feed| self.feeds.get(&feed)).is_some_and(Feed::broken);
         self.voice.newest = self.voice.newest.max(Timestamp(own.received_at));
         let Some(party) = self.directory.member(&author).map(|m| m.name.party().clone()) else {
             return Ok(());
@@ -199,7 +207,7 @@ impl Station {
             info: own.info,
             newer: own.newer,
             ahead: own.ahead,
-            forked: false,
+            forked,
             level: None,
             outcome: None,
             entry: Bytes::new(),

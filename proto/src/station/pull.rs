@@ -3,13 +3,12 @@
 //! Whatever a peer claims is asked for in bounded requests, a few at a time, each number of one
 //! peer at once; when nothing came of a claim it is forgotten until the next summary.
 
-use crate::event::{Notice, Speak};
 use crate::feeds::{self, Run};
 use crate::id::{EnvelopeId, FeedId, StationId};
 use crate::limits::{BATCH_COUNT, WANTS_PER_PEER};
 use crate::sync::{Ask, DaySets, Entry, Numbers, Say};
 
-use super::hear::{Lane, Way};
+use super::hear::Way;
 use super::meet::Question;
 use super::{Station, Turn};
 
@@ -24,11 +23,11 @@ impl Station {
     ) {
         self.meet.claims.remove(&peer);
         for entry in all {
-            if matches!(self.lane_of(&entry.feed), Lane::Group | Lane::Pair(_)) {
+            if self.concerns(peer, &entry.feed) {
                 for (from, to) in entry.runs() {
                     self.claim(peer, Numbers { feed: entry.feed, from, to });
                 }
-                self.compare_heads(turn, entry);
+                self.compare_heads(turn, peer, entry);
             }
         }
         for id in days.values().flatten() {
@@ -40,14 +39,33 @@ impl Station {
         self.pull(turn, peer);
     }
 
-    /// Equal marks with different heads: somewhere below, the author signed two headers.
-    fn compare_heads(&self, turn: &mut Turn, entry: &Entry) {
-        let differs = self.feeds.get(&entry.feed).is_some_and(|held| {
-            held.mark() == entry.mark && held.head().is_some() && held.head() != entry.head
-        });
-        if differs && entry.head.is_some() {
-            turn.speak(Speak::Tell(Notice::Forked(entry.feed.author)));
+    /// Whether both this peer and we take part in a feed: author, peer and we are in the group, or
+    /// it is a lane between the two of us. Nothing is remembered of a feed that is only claimed.
+    fn concerns(&self, peer: StationId, feed: &FeedId) -> bool {
+        match self.directory.lane_members(&feed.lane) {
+            Some(members) => [peer, self.me, feed.author].iter().all(|id| members.contains(id)),
+            None => {
+                let secret =
+                    self.secrets.get(&peer).filter(|_| [peer, self.me].contains(&feed.author));
+                secret.is_some_and(|secret| secret.pair_lane(&feed.incarnation) == feed.lane)
+            }
         }
+    }
+
+    /// Equal marks with different heads: the author may have signed two headers. A claim proves
+    /// nothing, so the other header is asked for; it accuses by itself when it comes.
+    fn compare_heads(&mut self, turn: &mut Turn, peer: StationId, entry: &Entry) {
+        let (Some(held), Some(head)) = (self.feeds.get(&entry.feed), entry.head) else { return };
+        let differs = held.mark() == entry.mark && held.head().is_some();
+        if !differs
+            || held.knows(entry.mark, &head)
+            || self.meet.wants_under_way(peer) >= WANTS_PER_PEER
+        {
+            return;
+        }
+        let (feed, mark) = (entry.feed, entry.mark);
+        let ask = Ask::Want(vec![Numbers { feed, from: mark, to: mark }], Vec::new());
+        self.ask(turn, peer, &ask, Question::Want(vec![(feed, (mark, mark))]));
     }
 
     /// A peer holds these numbers.

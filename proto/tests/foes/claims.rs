@@ -1,7 +1,9 @@
 //! Peers that claim too much, accuse others, or waste what is asked of them.
 
+use cbm_proto::event::Notice;
+use cbm_proto::id::{EnvelopeId, MsgId};
 use cbm_proto::station::Speaks;
-use cbm_proto::sync::Say;
+use cbm_proto::sync::{Entry, Say};
 
 use crate::forge::{self, claim, claims, feed, frame, hear, note, sealed, wanted};
 use crate::hall::Hall;
@@ -107,4 +109,63 @@ fn a_clock_that_was_absurd_and_is_mended_is_heard_again() {
     hall.hear("AAA/mfa", "CCC/mfa", mended);
     let heard = hall.station("AAA/mfa").beacons()[&hall.id("BBB/mfa")];
     assert_eq!(heard.wall, wall.plus(10));
+}
+
+#[test]
+fn a_bare_claim_accuses_nobody_and_the_proof_does() {
+    let (mut hall, first) = letter_of_a_puppet();
+    hall.puppet("CCC/mfa");
+    hear(&mut hall, "AAA/mfa", "BBB/mfa", &first);
+    let accused = (hall.id("AAA/mfa"), Notice::Forked(hall.id("BBB/mfa")));
+    let other = note(&hall, "BBB/mfa", "AAA", MsgId([0x4e; 16]));
+    let second = sealed(&hall, &frame(&hall, "BBB/mfa"), ("BBB/mfa", "AAA/mfa"), &other);
+    for head in [EnvelopeId([3; 32]), second.id()] {
+        let feed = feed(&hall, "BBB/mfa");
+        let entry = Entry { mark: 1, head: Some(head), ..claims(feed, &[]) };
+        claim(&mut hall, "AAA/mfa", "CCC/mfa", vec![entry]);
+        assert!(!hall.told.contains(&accused), "nothing is proven by a claim");
+        let asked = wanted(&mut hall, "CCC/mfa");
+        assert_eq!(asked.len(), 1, "the header is asked for");
+        let given = if head == second.id() { vec![second.bytes().clone()] } else { vec![] };
+        hall.answer_as("CCC/mfa", "AAA/mfa", asked[0].0, &Say::Envelopes(given, false));
+    }
+    assert!(hall.told.contains(&accused));
+    assert_eq!(hall.inbox("AAA/mfa").len(), 2);
+}
+
+#[test]
+fn both_letters_under_one_number_are_delivered_and_marked_and_stored_once() {
+    let (mut hall, first) = letter_of_a_puppet();
+    let other = note(&hall, "BBB/mfa", "AAA", MsgId([0x4e; 16]));
+    let second = sealed(&hall, &frame(&hall, "BBB/mfa"), ("BBB/mfa", "AAA/mfa"), &other);
+    for envelope in [&first, &second, &first, &second, &second] {
+        hear(&mut hall, "AAA/mfa", "CCC/mfa", envelope);
+    }
+    let forked = Notice::Forked(hall.id("BBB/mfa"));
+    assert_eq!(hall.told.iter().filter(|(_, notice)| *notice == forked).count(), 1);
+    let kept = hall.envelopes("AAA/mfa");
+    for envelope in [&first, &second] {
+        assert_eq!(kept.iter().filter(|e| e.id() == envelope.id()).count(), 1, "kept once");
+    }
+    let marks = |hall: &Hall| -> Vec<bool> {
+        hall.station("AAA/mfa").inbox().map(|letter| letter.forked).collect()
+    };
+    assert_eq!(marks(&hall), [true, true]);
+    hall.restart("AAA/mfa");
+    assert_eq!(marks(&hall), [true, true], "also after a restart");
+}
+
+#[test]
+fn a_pair_lane_claim_reaches_only_the_peer_that_is_its_end() {
+    let (mut hall, _) = letter_of_a_puppet();
+    hall.puppet("CCC/mfa");
+    let (mine, theirs) = (hall.keys("AAA/mfa"), hall.keys("BBB/mfa"));
+    let network = hall.station("AAA/mfa").directory().network();
+    let pair = cbm_proto::seal::PairSecret::new(&mine.epoch, theirs.epoch.public(), &network);
+    let mut between = feed(&hall, "BBB/mfa");
+    between.lane = pair.pair_lane(&between.incarnation);
+    claim(&mut hall, "AAA/mfa", "CCC/mfa", vec![claims(between, &[(1, 3)])]);
+    assert_eq!(wanted(&mut hall, "CCC/mfa"), []);
+    claim(&mut hall, "AAA/mfa", "BBB/mfa", vec![claims(between, &[(1, 3)])]);
+    assert_eq!(wanted(&mut hall, "BBB/mfa").len(), 1);
 }
