@@ -119,7 +119,8 @@ impl Owed {
         let higher = self.level.is_none_or(|level| rise.level > level);
         let other_outcome = self.level == Some(rise.level)
             && rise.outcome.is_some()
-            && rise.outcome != self.outcome;
+            && rise.outcome != self.outcome
+            && self.at.is_none_or(|at| rise.at >= at);
         higher || other_outcome
     }
 
@@ -258,6 +259,8 @@ mod tests {
         outbox.settle(&MSG, &AT, &rise(Level::L5, Some(Outcome::Declined), 3_000));
         let owed = &outbox.get(&MSG).unwrap().owed[&AT];
         assert_eq!((owed.outcome, owed.at), (Some(Outcome::Declined), Some(Timestamp(3_000))));
+        let overtaken = rise(Level::L5, Some(Outcome::Accepted), 2_500);
+        assert!(!outbox.rises(&MSG, &AT, &overtaken), "receipts overtake one another");
     }
 
     #[test]
