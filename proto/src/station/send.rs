@@ -84,10 +84,14 @@ impl Station {
     /// We may speak: everything that waited goes out.
     pub(super) fn seal_waiting(&mut self, turn: &mut Turn) {
         for (msg, draft) in std::mem::take(&mut self.waiting) {
-            let Ok(owed) = self.addressees(&draft) else { continue };
             // A draft that was taken was checked when it was; a directory that changed since may
-            // leave it without a reader, which its status then shows as not reached.
-            let _ = self.say_letter(turn, msg, draft, owed);
+            // leave it without a reader. It waits on, for documents that bring one.
+            let said = self
+                .addressees(&draft)
+                .and_then(|owed| self.say_letter(turn, msg, draft.clone(), owed));
+            if said.is_err() {
+                self.waiting.insert(msg, draft);
+            }
         }
     }
 
@@ -188,8 +192,14 @@ impl Station {
     pub(super) fn repeat(&mut self, turn: &mut Turn, msg: MsgId, station: StationId) {
         let wall = trusted(&self.voice, turn.now);
         let open = self.outbox.unconfirmed_by(station, wall).any(|(id, _)| *id == msg);
-        if !open || self.voice.speaks != Speaks::Yes {
-            return;
+        match self.voice.speaks {
+            Speaks::Yes if open => {}
+            Speaks::Asking if open => {
+                // Not forgotten: it is still ours to deliver once we may speak.
+                let wait = backoff(1, |n| turn.entropy.below(n));
+                return self.schedule.at(turn.now.mono.plus(wait), Timer::Retry(msg, station));
+            }
+            _ => return,
         }
         let Some(owed) = self.outbox.owed_mut(&msg, &station) else { return };
         owed.attempts = owed.attempts.saturating_add(1);
