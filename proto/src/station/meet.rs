@@ -16,7 +16,7 @@ use crate::schedule::Timer;
 use crate::sync::{self, Ask, Custody, DaySets, Entry, Say};
 use crate::time::Mono;
 
-use super::{Station, Turn};
+use super::{Speaks, Station, Turn};
 
 /// What we asked, to know what an answer is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +62,8 @@ pub(super) struct Meet {
     /// Numbers that somebody is asked for.
     pub(super) flying: BTreeSet<(FeedId, u64)>,
     next: u64,
+    /// A timer for the oldest question is set.
+    watched: bool,
 }
 
 impl Meet {
@@ -100,8 +102,18 @@ impl Station {
         let id = RequestId(self.meet.next);
         let until = turn.now.mono.plus(REQUEST_WAIT);
         self.meet.questions.insert(id, Asked { peer, question: q, until });
-        self.schedule.at(until.plus(1), Timer::Questions);
+        self.watch_questions();
         id
+    }
+
+    /// One timer for all questions, at the end of the oldest.
+    fn watch_questions(&mut self) {
+        if let Some(oldest) = self.meet.questions.values().next()
+            && !self.meet.watched
+        {
+            self.meet.watched = true;
+            self.schedule.at(oldest.until.plus(1), Timer::Questions);
+        }
     }
 
     pub(super) fn meet(&mut self, turn: &mut Turn, peer: StationId) {
@@ -240,10 +252,11 @@ impl Station {
         let mut room = crate::limits::BATCH_BYTES;
         let mut documents = Vec::new();
         for (digest, bytes) in self.directory.documents_for(&peer) {
-            if have.contains(&digest) || bytes.len() > room {
+            // The first one goes whatever its size: an accord may be larger than a batch.
+            if have.contains(&digest) || (bytes.len() > room && !documents.is_empty()) {
                 continue;
             }
-            room -= bytes.len();
+            room = room.saturating_sub(bytes.len());
             documents.push(bytes);
         }
         Say::Documents(documents)
@@ -277,7 +290,7 @@ impl Station {
                 self.hear_summary(turn, peer, &entries, &carried);
             }
             (Question::Documents, Some(Say::Documents(documents))) => {
-                self.take_documents(turn, &documents);
+                self.take_documents(turn, peer, &documents);
             }
             (Question::Want(runs), say) => self.wanted(turn, peer, &runs, say),
             (Question::WantCarried(ids), say) => self.wanted_carried(turn, peer, &ids, say),
@@ -286,19 +299,21 @@ impl Station {
     }
 
     pub(super) fn give_up_questions(&mut self, turn: &mut Turn) {
+        self.meet.watched = false;
         let late: Vec<(RequestId, StationId)> = self
             .meet
             .questions
             .iter()
-            .filter(|(_, asked)| asked.until < turn.now.mono)
+            .take_while(|(_, asked)| asked.until < turn.now.mono)
             .map(|(id, asked)| (*id, asked.peer))
             .collect();
         for (id, peer) in late {
             self.answered(turn, peer, id, None);
         }
+        self.watch_questions();
     }
 
-    fn take_documents(&mut self, turn: &mut Turn, documents: &[Bytes]) {
+    fn take_documents(&mut self, turn: &mut Turn, peer: StationId, documents: &[Bytes]) {
         let (new, refused) = self.directory.admit_all(documents.iter().map(|bytes| &bytes[..]));
         for (_, error) in refused {
             turn.speak(Speak::Tell(Notice::Document(error.to_string())));
@@ -311,6 +326,11 @@ impl Station {
         if !new.is_empty() {
             self.refresh_secrets();
             turn.speak(Speak::Membership);
+            // One answer holds a batch; what did not fit is asked for until nothing new comes.
+            self.ask_documents(turn, peer);
+            if self.voice.speaks == Speaks::Yes {
+                self.seal_waiting(turn);
+            }
         }
     }
 }
