@@ -89,3 +89,27 @@ fn every_command_is_answered_and_topics_follow_the_groups() {
         .unwrap_err();
     assert!(denied.to_string().contains("cbm inbox"), "{denied}");
 }
+
+#[test]
+fn a_letter_is_still_repeated_after_a_restart_in_which_asking_took_long() {
+    let mut hall = Hall::new(&["AAA", "BBB", "CCC"]);
+    hall.stop("BBB/mfa");
+    hall.send("AAA/mfa", "operator-note", &["BBB"]);
+    hall.restart("AAA/mfa");
+    hall.run(29_000);
+    assert_eq!(hall.station("AAA/mfa").speaks(), Speaks::Asking);
+    hall.dialled.clear();
+    hall.run(60_000);
+    assert!(hall.dialled.contains(&(hall.id("AAA/mfa"), hall.id("BBB/mfa"))));
+}
+
+#[test]
+fn a_newcomer_gets_all_documents_though_they_are_more_than_one_answer_holds() {
+    let codes: Vec<String> = (0..150).map(|n| format!("P{n:03}")).collect();
+    let parties: Vec<&str> = codes.iter().map(String::as_str).collect();
+    let mut hall = Hall::of(&parties, &["P000", "P001"]);
+    hall.begin_knowing_nobody("P001/mfa");
+    hall.link_all();
+    hall.run(1_000);
+    assert_eq!(hall.station("P001/mfa").directory().members().count(), 150);
+}

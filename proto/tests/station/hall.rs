@@ -61,13 +61,40 @@ impl Hall {
         Self::with(&plan)
     }
 
+    /// A node for each party's station, all linked.
     pub(crate) fn with(parties: &[(&str, Role)]) -> Self {
+        let mut hall = Self::empty(parties);
+        for name in hall.names.keys().cloned().collect::<Vec<_>>() {
+            hall.begin(&name, Vec::new());
+        }
+        hall.link_all();
+        hall
+    }
+
+    /// Nodes for a few of many STATE parties, not linked.
+    pub(crate) fn of(parties: &[&str], some: &[&str]) -> Self {
+        let plan: Vec<_> = parties.iter().map(|party| (*party, Role::State)).collect();
+        let mut hall = Self::empty(&plan);
+        for party in some {
+            hall.begin(&StationName::parse(&format!("{party}/mfa")).unwrap(), Vec::new());
+        }
+        hall
+    }
+
+    /// Starts a station anew that has the accord and no other document.
+    pub(crate) fn begin_knowing_nobody(&mut self, name: &str) {
+        let documents = std::mem::take(&mut self.documents);
+        self.begin(&StationName::parse(name).unwrap(), Vec::new());
+        self.documents = documents;
+    }
+
+    fn empty(parties: &[(&str, Role)]) -> Self {
         let mut entropy = Entropy::new(&[7; 32]);
         let plan: Vec<_> = parties.iter().map(|(p, role)| (*p, *role, &["mfa"][..])).collect();
         let founded = sample(&plan, &mut entropy).unwrap();
         let network = founded.network;
         let ids = founded.stations.keys().map(|n| (n.clone(), station_id(&network, n))).collect();
-        let mut hall = Self {
+        Self {
             told: Vec::new(),
             dialled: Vec::new(),
             asked: Vec::new(),
@@ -87,12 +114,7 @@ impl Hall {
             open: BTreeMap::new(),
             tokens: 0,
             cut: Vec::new(),
-        };
-        for name in hall.names.keys().cloned().collect::<Vec<_>>() {
-            hall.begin(&name, Vec::new());
         }
-        hall.link_all();
-        hall
     }
 
     pub(crate) fn id(&self, name: &str) -> StationId {
