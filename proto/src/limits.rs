@@ -97,6 +97,10 @@ pub const CLOCK_DOUBT: u64 = 2 * MINUTE;
 pub const CARRY_PAIR: u64 = 72 * HOUR;
 /// Pair-lane envelopes carried for others at once; more are left to other carriers.
 pub const CARRIED_MAX: usize = 65_536;
+/// One author's share of them, so that nobody fills the room of all others: sixteen authors do.
+pub const CARRIED_PER_AUTHOR: usize = CARRIED_MAX / 16;
+/// Bytes of ids of carried envelopes in one answer; with [`BATCH_BYTES`] of entries it fits a frame.
+pub const CARRIED_BYTES: usize = 256 * 1024;
 /// How long a restarted station waits for answers about its own heads.
 pub const HEADS_WAIT: u64 = 30 * SECOND;
 /// Once every linked peer has answered, how long it waits for further ones to link.
@@ -123,6 +127,7 @@ const _: () = assert!(
 const _: () =
     assert!(GOSSIP_MAX > HEADER_MAX + 4 * 2_500 + STANZAS_MAX * STANZA_LEN + GOSSIP_BODY_MAX);
 const _: () = assert!(GOSSIP_MAX <= GOSSIP_FRAME_MAX - 16 * 1024);
+const _: () = assert!(FRAME_MAX > BATCH_BYTES + CARRIED_BYTES + 64 * 1024);
 const _: () = assert!(DOCUMENT_MAX > PARTIES_MAX * 4_040 + 8 * 1024);
 const _: () = assert!(DOCUMENTS_MAX > PARTIES_MAX * DOCUMENTS_PER_PARTY_MAX);
 const _: () = assert!(FRAME_MAX > DOCUMENT_MAX + 16 * 1024 && FRAME_MAX > DOCUMENTS_MAX * 36);

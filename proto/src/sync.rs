@@ -10,7 +10,10 @@ use bytes::Bytes;
 
 use crate::feeds::{Feed, Feeds, Run};
 use crate::id::{Digest, EnvelopeId, FeedId, Incarnation, LaneId, StationId};
-use crate::limits::{BATCH_COUNT, DOCUMENTS_MAX, FRAME_MAX, MISSING_MAX, RANGES_MAX, SUMMARY_MAX};
+use crate::limits::{
+    BATCH_BYTES, BATCH_COUNT, CARRIED_BYTES, DOCUMENTS_MAX, FRAME_MAX, MISSING_MAX, RANGES_MAX,
+    SUMMARY_MAX,
+};
 use crate::primitives::digest;
 use crate::wire::{self, answer, request};
 
@@ -160,13 +163,49 @@ pub fn summary_digest(entries: &[Entry], carried: &DaySets) -> Digest {
     digest("summary", &[&bytes])
 }
 
-/// The entries of the feeds that `visible` admits, and whether there are more than fit.
-pub fn entries(feeds: &Feeds, mut visible: impl FnMut(&FeedId) -> bool) -> (Vec<Entry>, bool) {
-    let mut all = feeds.iter().filter(|(id, feed)| feed.last() > 0 && visible(id));
-    let out: Vec<Entry> =
-        all.by_ref().take(SUMMARY_MAX).map(|(id, feed)| Entry::of(*id, feed)).collect();
-    let more = all.next().is_some();
-    (out, more)
+/// The entries of the feeds that `visible` admits, in order.
+pub fn entries(feeds: &Feeds, mut visible: impl FnMut(&FeedId) -> bool) -> Vec<Entry> {
+    let all = feeds.iter().filter(|(id, feed)| feed.last() > 0 && visible(id));
+    all.map(|(id, feed)| Entry::of(*id, feed)).collect()
+}
+
+/// What of entries and day sets fits one answer. Where that is not all of it, it begins at a place
+/// that `draw` (a number below the one given) chooses, so that each feed's turn comes, however many
+/// feeds somebody made up.
+#[must_use]
+pub fn excerpt(entries: Vec<Entry>, carried: DaySets, mut draw: impl FnMut(u64) -> u64) -> Say {
+    let entry_len = |entry: &Entry| 120 + 24 * entry.above.len();
+    let (entries, more) = piece(entries, SUMMARY_MAX, BATCH_BYTES, entry_len, &mut draw);
+    let ids = carried.into_iter().flat_map(|(day, ids)| ids.into_iter().map(move |id| (day, id)));
+    let (ids, left) = piece(ids.collect(), usize::MAX, CARRIED_BYTES, |_| 36, &mut draw);
+    let mut carried = DaySets::new();
+    for (day, id) in ids {
+        carried.entry(day).or_default().push(id);
+    }
+    Say::Entries { entries, carried, more: more || left }
+}
+
+fn piece<T>(
+    mut all: Vec<T>,
+    most: usize,
+    mut room: usize,
+    len: impl Fn(&T) -> usize,
+    draw: &mut impl FnMut(u64) -> u64,
+) -> (Vec<T>, bool) {
+    if all.len() <= most && all.iter().map(&len).sum::<usize>() <= room {
+        return (all, false);
+    }
+    let last = all.len().saturating_sub(1);
+    let start = usize::try_from(draw(all.len() as u64)).unwrap_or(0).min(last);
+    all.rotate_left(start);
+    let fits = |item: &&T| {
+        let fits = len(item) <= room;
+        room = room.saturating_sub(len(item));
+        fits
+    };
+    let count = all.iter().take(most).take_while(fits).count();
+    all.truncate(count);
+    (all, true)
 }
 
 /// The answer to a want, made by the shell from what it read in the store.
@@ -352,6 +391,7 @@ fn copy(bytes: &[u8]) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     fn sample_feed() -> FeedId {
         FeedId {
@@ -410,11 +450,40 @@ mod tests {
     fn the_summary_differs_when_one_number_does() {
         let mut feeds = Feeds::default();
         feeds.at(sample_feed()).take(1, EnvelopeId([1; 32]), Digest([0; 32]));
-        let (before, _) = entries(&feeds, |_| true);
+        let before = entries(&feeds, |_| true);
         feeds.at(sample_feed()).take(2, EnvelopeId([2; 32]), Digest([1; 32]));
-        let (after, _) = entries(&feeds, |_| true);
+        let after = entries(&feeds, |_| true);
         let carried = DaySets::new();
         assert_ne!(summary_digest(&before, &carried), summary_digest(&after, &carried));
-        assert_eq!(entries(&feeds, |_| false).0, vec![]);
+        assert_eq!(entries(&feeds, |_| false), vec![]);
+    }
+
+    #[test]
+    fn an_answer_fits_a_frame_and_every_feed_gets_its_turn() {
+        let entry = |n: u64| {
+            let mut feed = sample_feed();
+            feed.incarnation.0[..8].copy_from_slice(&n.to_be_bytes());
+            let above = (1..=RANGES_MAX as u64).map(|k| (u64::MAX - 2 * k, u64::MAX - 2 * k));
+            let above = above.rev().collect();
+            Entry { feed, mark: 1 << 60, head: Some(EnvelopeId([1; 32])), above, more: true }
+        };
+        let id = |n: u32| {
+            let mut id = [0; 32];
+            id[..4].copy_from_slice(&n.to_be_bytes());
+            EnvelopeId(id)
+        };
+        let carried = DaySets::from([(20_000, (0..65_536).map(id).collect())]);
+        let mut entropy = crate::primitives::Entropy::new(&[1; 32]);
+        let (mut feeds, mut ids) = (BTreeSet::new(), BTreeSet::new());
+        for _ in 0..40 {
+            let draw = |most: u64| entropy.below(most);
+            let say = excerpt((0..5_000).map(entry).collect(), carried.clone(), draw);
+            assert!(say.encode().len() < FRAME_MAX);
+            assert_eq!(Say::decode(&say.encode()), Ok(say.clone()));
+            let Say::Entries { entries, carried, more: true } = say else { panic!("not all fits") };
+            feeds.extend(entries.into_iter().map(|entry| entry.feed));
+            ids.extend(carried.into_values().flatten());
+        }
+        assert!(feeds.len() > 4_000 && ids.len() > 60_000, "{} {}", feeds.len(), ids.len());
     }
 }

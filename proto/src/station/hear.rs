@@ -15,7 +15,7 @@ use crate::seal::{PairSecret, find_stanza};
 use crate::sync::{Custody, Numbers};
 use crate::time::Mono;
 
-use super::{Station, Turn};
+use super::{Station, Turn, trusted};
 
 /// How an envelope came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -241,7 +241,7 @@ impl Station {
             self.pull(turn, from);
             return Taken::Headless;
         }
-        if !self.pairs.take(turn.now.wall, header.made_at, envelope.id()) {
+        if !self.pairs.take(trusted(&self.voice, turn.now), envelope) {
             return Taken::NotOurs;
         }
         self.keep(turn, envelope);

@@ -16,7 +16,7 @@ use crate::schedule::Timer;
 use crate::sync::{self, Ask, Custody, DaySets, Entry, Say};
 use crate::time::Mono;
 
-use super::{Speaks, Station, Turn};
+use super::{Speaks, Station, Turn, trusted};
 
 /// What we asked, to know what an answer is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,7 +158,7 @@ impl Station {
     }
 
     fn ask_summary(&mut self, turn: &mut Turn, peer: StationId) {
-        let (entries, carried, _) = self.summary_for(turn, peer);
+        let (entries, carried) = self.summary_for(turn, peer);
         let digest = sync::summary_digest(&entries, &carried);
         self.ask(turn, peer, &Ask::Summary(digest), Question::Summary);
     }
@@ -201,10 +201,9 @@ impl Station {
     }
 
     /// The feeds that both a peer and we may see, and what is carried for others.
-    fn summary_for(&mut self, turn: &Turn, peer: StationId) -> (Vec<Entry>, DaySets, bool) {
-        let visible = |feed: &FeedId| self.shares(peer, feed);
-        let (entries, more) = sync::entries(&self.feeds, visible);
-        (entries, self.pairs.day_sets(turn.now.wall), more)
+    fn summary_for(&mut self, turn: &Turn, peer: StationId) -> (Vec<Entry>, DaySets) {
+        let entries = sync::entries(&self.feeds, |feed: &FeedId| self.shares(peer, feed));
+        (entries, self.pairs.day_sets(trusted(&self.voice, turn.now)))
     }
 
     /// Whether a feed that we hold is one that this peer may have.
@@ -224,13 +223,13 @@ impl Station {
             Ok(Ask::Push(bytes)) => Say::Taken(self.pushed(turn, peer, bytes)),
             Ok(Ask::Heads(author)) if author == peer => {
                 let entries = self.own_heads_of(author);
-                Say::Entries { entries, carried: DaySets::new(), more: false }
+                sync::excerpt(entries, DaySets::new(), |n| turn.entropy.below(n))
             }
             Ok(Ask::Summary(theirs)) => {
-                let (entries, carried, more) = self.summary_for(turn, peer);
+                let (entries, carried) = self.summary_for(turn, peer);
                 match sync::summary_digest(&entries, &carried) == theirs {
                     true => Say::Same,
-                    false => Say::Entries { entries, carried, more },
+                    false => sync::excerpt(entries, carried, |n| turn.entropy.below(n)),
                 }
             }
             Ok(Ask::Want(numbers, envelopes)) => {
@@ -283,8 +282,8 @@ impl Station {
             (Question::PairPush(id), Some(Say::Taken(Custody::Stored))) => {
                 self.pairs.confirmed(&id);
             }
-            (Question::Heads, Some(Say::Entries { entries, .. })) => {
-                self.hear_own_heads(turn, peer, &entries);
+            (Question::Heads, Some(Say::Entries { entries, more, .. })) => {
+                self.hear_own_heads(turn, peer, &entries, more);
             }
             (Question::Summary, Some(Say::Entries { entries, carried, .. })) => {
                 self.hear_summary(turn, peer, &entries, &carried);

@@ -5,7 +5,7 @@
 //! for 72 hours and only the addressee recognises its tag. What was lost on the way even so is said
 //! again when the author repeats the letter.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
@@ -14,7 +14,9 @@ use crate::event::{Speak, Topic};
 use crate::id::{EnvelopeId, LaneId, MsgId, StationId};
 use crate::inbox::Received;
 use crate::letter::Origin;
-use crate::limits::{CARRIED_MAX, CARRY_PAIR, FUTURE_FLAG, PUSH_CONFIRM, RECEIPT_ENTRIES_MAX};
+use crate::limits::{
+    CARRIED_MAX, CARRIED_PER_AUTHOR, CARRY_PAIR, FUTURE_FLAG, PUSH_CONFIRM, RECEIPT_ENTRIES_MAX,
+};
 use crate::part::Part;
 use crate::receipt::{Entry, Receipt};
 use crate::schedule::Timer;
@@ -58,10 +60,16 @@ struct Pending {
 pub(super) struct Pairs {
     /// The other end of each pair lane that is ours.
     ends: BTreeMap<LaneId, StationId>,
-    /// By day of `made_at`: what is, or was, in gossip.
-    spread: BTreeMap<u64, BTreeSet<EnvelopeId>>,
+    /// By day of `made_at`: what is, or was, in gossip, and who made it.
+    spread: BTreeMap<u64, BTreeMap<EnvelopeId, StationId>>,
+    /// How many of them each author has.
+    shares: BTreeMap<StationId, usize>,
+    /// First and last day that were kept when it was last looked at.
+    kept: (u64, u64),
+    /// The newest that was restored: the only clock there is then.
+    restored: Timestamp,
     /// Ours, known by id, in case a peer names them among what it carries.
-    ours: BTreeMap<EnvelopeId, Timestamp>,
+    ours: BTreeMap<EnvelopeId, (Timestamp, StationId)>,
     pending: BTreeMap<EnvelopeId, Pending>,
     /// While restoring: what officers stated while we might not speak.
     stated: Vec<(MsgId, Entry)>,
@@ -94,54 +102,80 @@ impl Pairs {
 
     /// Whether this envelope is among those that are carried.
     pub(super) fn carries(&self, made_at: Timestamp, id: &EnvelopeId) -> bool {
-        self.spread.get(&day(made_at)).is_some_and(|set| set.contains(id))
+        self.spread.get(&day(made_at)).is_some_and(|set| set.contains_key(id))
     }
 
     /// Whether this envelope is held, as carried or as ours.
     pub(super) fn holds(&self, id: &EnvelopeId) -> bool {
-        self.ours.contains_key(id) || self.spread.values().any(|set| set.contains(id))
+        self.ours.contains_key(id) || self.spread.values().any(|set| set.contains_key(id))
     }
 
-    /// Takes an envelope into custody; not one that is too old, too far ahead, or one too many.
-    pub(super) fn take(&mut self, wall: Timestamp, made_at: Timestamp, id: EnvelopeId) -> bool {
+    /// Takes an envelope into custody; not one that is too old, too far ahead, or one too many of
+    /// all or of its author. By a clock in doubt (`None`) nothing is too old.
+    pub(super) fn take(&mut self, wall: Option<Timestamp>, envelope: &Envelope) -> bool {
         self.forget(wall);
-        let in_time = wall.since(made_at) < CARRY_PAIR && made_at.since(wall) < FUTURE_FLAG;
-        let room = self.spread.values().map(BTreeSet::len).sum::<usize>() < CARRIED_MAX;
+        let (made_at, author) = (envelope.header().made_at, envelope.header().author);
+        let in_time = wall
+            .is_none_or(|wall| day(made_at) >= oldest(wall) && made_at.since(wall) < FUTURE_FLAG);
+        let room = self.shares.values().sum::<usize>() < CARRIED_MAX
+            && self.shares.get(&author).is_none_or(|share| *share < CARRIED_PER_AUTHOR);
         if in_time && room {
-            self.spread.entry(day(made_at)).or_default().insert(id);
+            self.enter(made_at, envelope.id(), author);
         }
         in_time && room
     }
 
+    /// Takes up what was carried before a restart.
+    pub(super) fn restore_carried(&mut self, envelope: &Envelope) {
+        self.restored = self.restored.max(envelope.header().made_at);
+        self.take(Some(self.restored), envelope);
+    }
+
+    fn enter(&mut self, made_at: Timestamp, id: EnvelopeId, author: StationId) {
+        if self.spread.entry(day(made_at)).or_default().insert(id, author).is_none() {
+            *self.shares.entry(author).or_default() += 1;
+        }
+    }
+
     /// Ours, by id. It joins the day's set when it is seen in gossip.
     pub(super) fn seen_on_gossip(&mut self, envelope: &Envelope, way: Way) {
-        let made_at = envelope.header().made_at;
-        self.ours.insert(envelope.id(), made_at);
+        let (made_at, author) = (envelope.header().made_at, envelope.header().author);
+        self.ours.insert(envelope.id(), (made_at, author));
         while self.ours.len() > CARRIED_MAX {
             self.ours.pop_first();
         }
         if way == Way::Gossip {
-            self.spread.entry(day(made_at)).or_default().insert(envelope.id());
+            self.enter(made_at, envelope.id(), author);
         }
     }
 
     /// A peer carries this one of ours: the sets are to agree.
     pub(super) fn note_spread(&mut self, id: &EnvelopeId) {
-        if let Some(made_at) = self.ours.get(id) {
-            self.spread.entry(day(*made_at)).or_default().insert(*id);
+        if let Some(&(made_at, author)) = self.ours.get(id) {
+            self.enter(made_at, *id, author);
         }
     }
 
     /// The sets as peers compare them.
-    pub(super) fn day_sets(&mut self, wall: Timestamp) -> DaySets {
+    pub(super) fn day_sets(&mut self, wall: Option<Timestamp>) -> DaySets {
         self.forget(wall);
-        self.spread.iter().map(|(day, set)| (*day, set.iter().copied().collect())).collect()
+        self.spread.iter().map(|(day, set)| (*day, set.keys().copied().collect())).collect()
     }
 
-    fn forget(&mut self, wall: Timestamp) {
-        let oldest = day(Timestamp(wall.0.saturating_sub(CARRY_PAIR)));
-        self.spread.retain(|day, set| *day >= oldest && !set.is_empty());
-        self.ours.retain(|_, made_at| day(*made_at) >= oldest);
+    /// Drops whole days, when the day has changed; never by a clock in doubt.
+    fn forget(&mut self, wall: Option<Timestamp>) {
+        let Some(wall) = wall else { return };
+        let days = (oldest(wall), day(wall.plus(FUTURE_FLAG)));
+        if self.kept == days {
+            return;
+        }
+        self.kept = days;
+        self.spread.retain(|day, _| (days.0..=days.1).contains(day));
+        self.ours.retain(|_, (made_at, _)| day(*made_at) >= days.0);
+        self.shares.clear();
+        for author in self.spread.values().flat_map(BTreeMap::values) {
+            *self.shares.entry(*author).or_default() += 1;
+        }
     }
 
     /// One of ours from the journal. What is older than the newest by more than [`UNSURE`] was
@@ -185,6 +219,11 @@ impl Pairs {
 
 fn day(at: Timestamp) -> u64 {
     at.0 / DAY
+}
+
+/// The first day of which anything is kept.
+fn oldest(wall: Timestamp) -> u64 {
+    day(Timestamp(wall.0.saturating_sub(CARRY_PAIR)))
 }
 
 impl Station {

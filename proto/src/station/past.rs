@@ -73,7 +73,7 @@ impl Station {
         match self.lane_of(&envelope.feed()) {
             Lane::Closed => return Ok(()),
             Lane::Foreign => {
-                self.pairs.take(header.made_at, header.made_at, envelope.id());
+                self.pairs.restore_carried(&envelope);
                 return Ok(());
             }
             Lane::Group => {}

@@ -216,7 +216,15 @@ impl Station {
     }
 
     /// A peer says what it holds of our own feeds.
-    pub(super) fn hear_own_heads(&mut self, turn: &mut Turn, peer: StationId, all: &[Entry]) {
+    pub(super) fn hear_own_heads(
+        &mut self,
+        turn: &mut Turn,
+        peer: StationId,
+        all: &[Entry],
+        more: bool,
+    ) {
+        // What did not fit the answer may be ahead of us.
+        self.voice.ahead |= more;
         let own = all.iter().filter(|entry| entry.feed.author == self.me);
         for entry in own {
             let held = self.feeds.get(&entry.feed).map_or(0, crate::feeds::Feed::last);
@@ -236,7 +244,7 @@ impl Station {
 
     /// What a peer gets that asks for its own heads.
     pub(super) fn own_heads_of(&self, author: StationId) -> Vec<Entry> {
-        sync::entries(&self.feeds, |feed| feed.author == author).0
+        sync::entries(&self.feeds, |feed| feed.author == author)
     }
 
     /// Says a beacon, judges the clock, and hangs up on neighbours whose gossip went silent.

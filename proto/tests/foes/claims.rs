@@ -1,9 +1,9 @@
 //! Peers that claim too much, accuse others, or waste what is asked of them.
 
-use cbm_proto::event::Notice;
+use cbm_proto::event::{Input, Notice};
 use cbm_proto::id::{EnvelopeId, MsgId};
 use cbm_proto::station::Speaks;
-use cbm_proto::sync::{Entry, Say};
+use cbm_proto::sync::{Ask, Entry, Say};
 
 use crate::forge::{self, claim, claims, feed, frame, hear, note, sealed, wanted};
 use crate::hall::Hall;
@@ -168,4 +168,29 @@ fn a_pair_lane_claim_reaches_only_the_peer_that_is_its_end() {
     assert_eq!(wanted(&mut hall, "CCC/mfa"), []);
     claim(&mut hall, "AAA/mfa", "BBB/mfa", vec![claims(between, &[(1, 3)])]);
     assert_eq!(wanted(&mut hall, "BBB/mfa").len(), 1);
+}
+
+#[test]
+fn a_flood_of_feeds_hides_no_other_feed_from_summaries() {
+    let (mut hall, _) = letter_of_a_puppet();
+    let late = hall.id("AAA/mfa").max(hall.id("CCC/mfa"));
+    for n in 0..4_300_u32 {
+        let mut frame = frame(&hall, "BBB/mfa");
+        frame.incarnation.0[..4].copy_from_slice(&n.to_be_bytes());
+        let statement = cbm_proto::seal::statement(&frame, b"", &hall.keys("BBB/mfa").sign);
+        let bytes = statement.unwrap().bytes().clone();
+        let (peer, id) = (hall.id("BBB/mfa"), cbm_proto::event::Token(1_000_000 + u64::from(n)));
+        let bytes = Ask::Push(bytes).encode();
+        hall.give("AAA/mfa", |_| Input::Asked { peer, token: id, bytes });
+    }
+    let differs = Ask::Summary(cbm_proto::id::Digest([0; 32]));
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..20 {
+        let Say::Entries { entries, more, .. } = hall.ask("AAA/mfa", "CCC/mfa", &differs) else {
+            panic!("it differs")
+        };
+        assert!(more && entries.len() <= 4_096);
+        seen.extend(entries.iter().map(|entry| entry.feed.author));
+    }
+    assert!(seen.contains(&late));
 }
