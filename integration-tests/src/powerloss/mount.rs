@@ -5,8 +5,10 @@
 use std::{
     ffi::OsStr,
     io,
+    os::unix::process::CommandExt as _,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    process::{Command, Stdio},
+    sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -47,10 +49,11 @@ impl Mount {
     /// # Errors
     /// Where the kernel refuses: no device, no right to mount.
     pub fn new(drive: Drive) -> io::Result<Self> {
+        guard();
         let folder = TempDir::new()?;
         let drive = Shared(Arc::new(Mutex::new(drive)));
         let mut config = Config::default();
-        config.mount_options = vec![MountOption::FSName("powerloss".into())];
+        config.mount_options = vec![MountOption::FSName(source())];
         let session = fuser::spawn_mount(drive.clone(), folder.path(), &config)?;
         Ok(Self { drive, session: Some(session), folder })
     }
@@ -69,11 +72,41 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        // Threads that still hold files open (sled's, after a panic) find nothing any more. They
-        // are not waited for: the kernel ends the session when the last of them lets go.
-        *self.drive() = Drive::default();
+        // Threads may still hold files open (sled's do for a while). First the connection is
+        // broken, so that none of them waits for an answer for ever; then the name goes away.
+        for how in ["-f", "-l"] {
+            let mut command = Command::new("umount");
+            let command = command.arg(how).arg(self.folder.path());
+            // "Busy" and "not mounted" are answers as good as any.
+            let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        }
         drop(self.session.take());
     }
+}
+
+/// Name under which this process's mounts are listed.
+fn source() -> String {
+    format!("powerloss-{}", std::process::id())
+}
+
+/// Starts, once, a process that breaks this one's mounts when it dies in the middle of something:
+/// a thread of ours that waits for an answer of ours could not even be killed.
+fn guard() {
+    static STARTED: Once = Once::new();
+    STARTED.call_once(|| {
+        let (id, name) = (std::process::id(), source());
+        let script = format!(
+            "while [ -e /proc/{id} ] && ! grep -q '^State:.Z' /proc/{id}/status; do sleep 1; done
+             grep '^{name} ' /proc/mounts | while read -r _ at _; do
+                 umount -f \"$at\"; umount -l \"$at\"
+             done"
+        );
+        let mut command = Command::new("sh");
+        // In a group of its own: what kills a run kills its group.
+        let command = command.args(["-c", &script]).process_group(0).stdin(Stdio::null());
+        // Without it a killed run leaves mounts behind, which is no reason not to run.
+        let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    });
 }
 
 #[derive(Clone)]

@@ -1,6 +1,6 @@
 //! What only a disk can suffer: damage anywhere, a lost or lying index, a second process.
 
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 
 use cbm_node::store::Report;
 
@@ -49,6 +49,17 @@ fn a_second_process_is_told_that_the_folder_is_in_use() {
     assert!(refused.to_string().contains("stop that one"));
     drop(first);
     open_disk(folder.path());
+}
+
+#[test]
+fn the_folder_is_for_its_owner_only() {
+    let above = TempDir::new().unwrap();
+    let folder = above.path().join("data");
+    drop(open_disk(&folder));
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    assert_eq!(mode(&folder.join("lock")), 0o600);
+    assert_eq!(mode(&files(&folder.join("journal"), ".seg")[0]), 0o600);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::{
     fs::{self, File},
     io,
     ops::ControlFlow,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -84,7 +85,9 @@ impl DiskStore {
     /// # Errors
     /// [`StoreError::Locked`] while another process has it; otherwise what the disk says.
     pub fn open(folder: &Path, options: &Options) -> Result<Self, StoreError> {
-        fs::create_dir_all(folder).map_err(at("making", folder))?;
+        // Who talks to whom stands in there in the clear: for this user only.
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(at("making", folder))?;
         let lock = lock(folder)?;
         if let Some(parent) = folder.parent().filter(|parent| parent.is_dir()) {
             sync_folder(parent)?;
@@ -361,7 +364,7 @@ impl Drop for Lock {
 fn lock(folder: &Path) -> Result<Lock, StoreError> {
     let path = folder.join("lock");
     let mut options = File::options();
-    let file = options.write(true).create(true).truncate(false).open(&path);
+    let file = options.write(true).create(true).truncate(false).mode(0o600).open(&path);
     let file = file.map_err(at("opening", &path))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Lock(file)),
