@@ -8,6 +8,7 @@
 
 mod drive;
 mod files;
+mod guard;
 pub mod loopdisk;
 mod mount;
 

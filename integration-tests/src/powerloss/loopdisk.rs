@@ -15,6 +15,8 @@ use std::{
 
 use tempfile::TempDir;
 
+use super::guard;
+
 /// A mounted image; unmounted and removed when dropped.
 pub struct LoopDisk {
     // Dropped in this order: the mount point after the unmounting in `drop`, then the image.
@@ -36,7 +38,8 @@ impl LoopDisk {
     }
 
     fn mount(folder: TempDir) -> io::Result<Self> {
-        let mount = TempDir::new()?;
+        guard::start();
+        let mount = TempDir::with_prefix(format!("{}-", guard::name()))?;
         run(Command::new("mount")
             .args(["-o", "loop"])
             .arg(image(folder.path()))

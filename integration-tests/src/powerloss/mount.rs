@@ -5,10 +5,9 @@
 use std::{
     ffi::OsStr,
     io,
-    os::unix::process::CommandExt as _,
     path::Path,
     process::{Command, Stdio},
-    sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -23,6 +22,7 @@ use tempfile::TempDir;
 use super::{
     Drive, Fault,
     drive::{Look, ROOT},
+    guard,
 };
 
 /// Why nothing can be mounted here, in words; `None` where it can.
@@ -49,11 +49,11 @@ impl Mount {
     /// # Errors
     /// Where the kernel refuses: no device, no right to mount.
     pub fn new(drive: Drive) -> io::Result<Self> {
-        guard();
+        guard::start();
         let folder = TempDir::new()?;
         let drive = Shared(Arc::new(Mutex::new(drive)));
         let mut config = Config::default();
-        config.mount_options = vec![MountOption::FSName(source())];
+        config.mount_options = vec![MountOption::FSName(guard::name())];
         let session = fuser::spawn_mount(drive.clone(), folder.path(), &config)?;
         Ok(Self { drive, session: Some(session), folder })
     }
@@ -82,31 +82,6 @@ impl Drop for Mount {
         }
         drop(self.session.take());
     }
-}
-
-/// Name under which this process's mounts are listed.
-fn source() -> String {
-    format!("powerloss-{}", std::process::id())
-}
-
-/// Starts, once, a process that breaks this one's mounts when it dies in the middle of something:
-/// a thread of ours that waits for an answer of ours could not even be killed.
-fn guard() {
-    static STARTED: Once = Once::new();
-    STARTED.call_once(|| {
-        let (id, name) = (std::process::id(), source());
-        let script = format!(
-            "while [ -e /proc/{id} ] && ! grep -q '^State:.Z' /proc/{id}/status; do sleep 1; done
-             grep '^{name} ' /proc/mounts | while read -r _ at _; do
-                 umount -f \"$at\"; umount -l \"$at\"
-             done"
-        );
-        let mut command = Command::new("sh");
-        // In a group of its own: what kills a run kills its group.
-        let command = command.args(["-c", &script]).process_group(0).stdin(Stdio::null());
-        // Without it a killed run leaves mounts behind, which is no reason not to run.
-        let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    });
 }
 
 #[derive(Clone)]

@@ -137,6 +137,11 @@ fn no_letter_is_lost_whoever_loses_power() {
             for round in 0..cuts() {
                 let before = sent.ids().len() + 3;
                 poll(PATIENCE, || (sent.ids().len() >= before).then_some(()));
+                if round == 0 {
+                    // Once they are linked the load does the rest.
+                    let first = sent.ids().pop_first().unwrap();
+                    sender.node.await_status(&first, "BBB", |s| s["level"] == "L1");
+                }
                 thread::sleep(life(round));
                 match round % 2 {
                     0 => cut_receiver(&sender, &mut receiver, &sent, &mut known),
