@@ -143,11 +143,6 @@ impl Outbox {
         self.0.insert(msg, letter);
     }
 
-    /// Takes out a letter that nobody can have seen.
-    pub fn remove(&mut self, msg: &MsgId) {
-        self.0.remove(msg);
-    }
-
     /// One letter.
     #[must_use]
     pub fn get(&self, msg: &MsgId) -> Option<&Outgoing> {

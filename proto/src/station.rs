@@ -31,7 +31,7 @@ use crate::draft::Draft;
 use crate::envelope::Envelope;
 use crate::event::{Effects, Input, Speak};
 use crate::feeds::Feeds;
-use crate::id::{Digest, EnvelopeId, LaneId, MsgId, StationId};
+use crate::id::{Digest, LaneId, MsgId, StationId};
 use crate::inbox::Inbox;
 use crate::journal::{Record, RecordKind};
 use crate::keys::StationKeys;
@@ -98,8 +98,6 @@ pub struct Station {
     waiting: BTreeMap<MsgId, Draft>,
     /// Envelopes to us that this batch brought, not opened yet.
     unopened: VecDeque<Envelope>,
-    /// While restoring: letters noted as sent whose envelope has not come up yet.
-    unkept: BTreeMap<EnvelopeId, MsgId>,
     pairs: Pairs,
     meet: Meet,
     rates: Rates,
@@ -142,7 +140,6 @@ impl Station {
             inbox: Inbox::default(),
             waiting: BTreeMap::new(),
             unopened: VecDeque::new(),
-            unkept: BTreeMap::new(),
             pairs: Pairs::default(),
             meet: Meet::default(),
             rates: Rates::default(),

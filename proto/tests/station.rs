@@ -6,7 +6,6 @@ mod hall;
 
 use cbm_proto::event::{Act, Input, Topic};
 use cbm_proto::id::StationName;
-use cbm_proto::journal::RecordKind;
 use cbm_proto::station::Speaks;
 use cbm_proto::terms::{Level, Reason};
 use hall::Hall;
@@ -113,26 +112,4 @@ fn a_newcomer_gets_all_documents_though_they_are_more_than_one_answer_holds() {
     hall.link_all();
     hall.run(1_000);
     assert_eq!(hall.station("P001/mfa").directory().members().count(), 150);
-}
-
-#[test]
-fn a_batch_torn_between_note_and_envelope_neither_loses_nor_doubles_a_waiting_letter() {
-    let mut hall = Hall::new(&["AAA", "BBB", "CCC"]);
-    let journal = hall.stop("AAA/mfa");
-    hall.begin(&StationName::parse("AAA/mfa").unwrap(), journal);
-    let msg = hall.send("AAA/mfa", "operator-note", &["BBB"]);
-    hall.link_all();
-    hall.run(5_000);
-    assert_eq!(hall.level("AAA/mfa", msg).0, Some(Level::L2));
-    // The crash: of the batch that sealed it, nothing after the note reached the disk.
-    let mut journal = hall.station_journal("AAA/mfa");
-    let noted = journal.iter().position(|record| record.kind == RecordKind::Sent).unwrap();
-    journal.truncate(noted + 1);
-    let mut fresh = Hall::new(&["AAA", "BBB", "CCC"]);
-    fresh.stop("AAA/mfa");
-    fresh.begin(&StationName::parse("AAA/mfa").unwrap(), journal);
-    fresh.link_all();
-    fresh.run(60_000);
-    assert_eq!(fresh.inbox("BBB/mfa"), [msg]);
-    assert_eq!(fresh.level("AAA/mfa", msg).0, Some(Level::L2));
 }

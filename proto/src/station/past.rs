@@ -93,9 +93,6 @@ impl Station {
         if header.author == self.me {
             self.voice.newest = self.voice.newest.max(header.made_at);
             self.voice.past.insert(header.incarnation);
-            if let Some(msg) = self.unkept.remove(&envelope.id()) {
-                self.waiting.remove(&msg);
-            }
         } else if self.addressed(&envelope) {
             self.unopened.push_back(envelope);
         }
@@ -152,9 +149,8 @@ impl Station {
             let station = id16(&addressee.station, StationId::from_slice)?;
             owed.insert(station, Owed::new(addressee.info));
         }
-        let envelope = id16(&own.envelope, EnvelopeId::from_slice)?;
         let letter = Outgoing {
-            envelope: Some(envelope),
+            envelope: Some(id16(&own.envelope, EnvelopeId::from_slice)?),
             content_root: id16(&own.content_root, Digest::from_slice)?,
             lane: id16(&own.lane, LaneId::from_slice)?,
             type_name: own.r#type.clone(),
@@ -166,7 +162,7 @@ impl Station {
             reply_by: (own.reply_by > 0).then_some(Timestamp(own.reply_by)),
             owed,
         };
-        self.unkept.insert(envelope, msg);
+        self.waiting.remove(&msg);
         self.outbox.enter(msg, letter);
         Ok(())
     }
@@ -220,23 +216,9 @@ impl Station {
         Ok(())
     }
 
-    /// A letter was noted as sent, and the crash took its envelope: nobody has seen it. Its draft
-    /// waits again; without one its `send` never returned, and it is as if it had not begun.
-    fn take_back_unkept(&mut self) {
-        for msg in std::mem::take(&mut self.unkept).into_values() {
-            let at = self.outbox.get(&msg).map_or(Timestamp(0), |letter| letter.made_at);
-            self.outbox.remove(&msg);
-            if let Some(draft) = self.waiting.remove(&msg) {
-                let owed = self.addressees(&draft).unwrap_or_default();
-                self.wait(msg, draft, owed, at);
-            }
-        }
-    }
-
     /// What the last run left half-done.
     pub(super) fn take_up_business(&mut self, turn: &mut Turn) {
         self.take_up_pairs(turn);
-        self.take_back_unkept();
         let unreceipted: BTreeSet<(MsgId, StationId)> = self
             .inbox
             .iter()

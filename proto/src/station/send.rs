@@ -154,6 +154,7 @@ impl Station {
         let (envelope, key) =
             seal::seal(&frame, status, &parts, epoch, &to, sign, &mut turn.entropy)
                 .map_err(|error| Denied::Seal(error.to_string()))?;
+        self.keep_own(turn, &envelope);
         let outgoing = Outgoing {
             envelope: Some(envelope.id()),
             content_root: envelope.header().root,
@@ -167,10 +168,7 @@ impl Station {
             reply_by: letter.header.reply_by(),
             owed,
         };
-        // The note stands before the envelope: a crash that tears the batch between them must not
-        // leave an envelope in our feed that no note knows the key and the addressees of.
         self.note(turn, Some(msg), What::Sent(own_sent(msg, &outgoing, key.as_bytes())));
-        self.keep_own(turn, &envelope);
         self.spread_letter(turn, msg, &envelope, &outgoing);
         self.outbox.enter(msg, outgoing);
         Ok(())
