@@ -12,6 +12,18 @@ use crate::id::{Digest, EnvelopeId, MsgId, PartyCode, StationId};
 use crate::terms::{Level, Outcome, Precedence, Status};
 use crate::time::Timestamp;
 
+/// The envelope that receipts of a letter name. A sender that lost its disk seals a letter again and
+/// knows only the newer envelope; so the one that was sealed last is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Its id, the digest of its header.
+    pub envelope: EnvelopeId,
+    /// Root over its content, as it was opened.
+    pub content_root: Digest,
+    /// When its author made it.
+    pub made_at: Timestamp,
+}
+
 /// A letter that was opened here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
@@ -23,8 +35,8 @@ pub struct Received {
     pub party: PartyCode,
     /// The envelope that brought it first.
     pub envelope: EnvelopeId,
-    /// Root over its content, as it was opened.
-    pub content_root: Digest,
+    /// What receipts name.
+    pub named: Named,
     /// Name of its type.
     pub type_name: String,
     /// Its precedence.
@@ -103,8 +115,14 @@ impl Inbox {
     }
 
     /// Another envelope brought a letter that is here.
-    pub fn note_copy(&mut self, party: &PartyCode, msg: &MsgId, envelope: EnvelopeId) {
-        self.envelopes.insert(envelope, (*msg, party.clone()));
+    pub fn note_copy(&mut self, party: &PartyCode, msg: &MsgId, copy: Named) {
+        let key = (*msg, party.clone());
+        if let Some(letter) = self.letters.get_mut(&key)
+            && copy.made_at > letter.named.made_at
+        {
+            letter.named = copy;
+        }
+        self.envelopes.insert(copy.envelope, key);
     }
 
     /// The author of this envelope signed another one under the same number.
@@ -169,7 +187,11 @@ mod tests {
             author: StationId([7; 16]),
             party: PartyCode::new(party).unwrap(),
             envelope: EnvelopeId([8; 32]),
-            content_root: Digest([9; 32]),
+            named: Named {
+                envelope: EnvelopeId([8; 32]),
+                content_root: Digest([9; 32]),
+                made_at: Timestamp(1),
+            },
             type_name: "operator-note".into(),
             precedence: Precedence::Routine,
             status: Status::Actual,

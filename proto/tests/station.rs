@@ -113,3 +113,25 @@ fn a_newcomer_gets_all_documents_though_they_are_more_than_one_answer_holds() {
     hall.run(1_000);
     assert_eq!(hall.station("P001/mfa").directory().members().count(), 150);
 }
+
+#[test]
+fn a_letter_sealed_again_by_an_author_that_lost_its_disk_is_receipted_to_what_it_knows() {
+    let mut hall = Hall::new(&["AAA", "BBB", "CCC"]);
+    let journal = hall.stop("AAA/mfa");
+    hall.begin(&StationName::parse("AAA/mfa").unwrap(), journal);
+    let msg = hall.send("AAA/mfa", "operator-note", &["BBB"]);
+    let waiting = hall.station_journal("AAA/mfa");
+    hall.link_all();
+    hall.run(5_000);
+    assert_eq!(hall.level("AAA/mfa", msg).0, Some(Level::L2));
+    // The disk goes back to when the letter still waited: it is sealed once more.
+    hall.stop("AAA/mfa");
+    hall.begin(&StationName::parse("AAA/mfa").unwrap(), waiting);
+    hall.link_all();
+    hall.run(60_000);
+    assert_eq!(hall.inbox("BBB/mfa"), [msg], "shown once");
+    assert_eq!(hall.level("AAA/mfa", msg).0, Some(Level::L2));
+    hall.act("BBB/mfa", msg, Act::Ack { outcome: None, text: String::new() });
+    hall.run(1_000);
+    assert_eq!(hall.level("AAA/mfa", msg).0, Some(Level::L4), "acts name it, too");
+}

@@ -7,7 +7,7 @@
 use crate::envelope::Envelope;
 use crate::event::{Notice, Speak};
 use crate::id::{MsgId, StationId};
-use crate::inbox::Received;
+use crate::inbox::{Named, Received};
 use crate::letter::Letter;
 use crate::limits::FUTURE_FLAG;
 use crate::outbox::{Path, Rise};
@@ -72,9 +72,14 @@ impl Station {
         };
         let (msg, author) = (received.msg, received.author);
         if self.inbox.holds(&received.party, &msg) {
-            let own = wire::OwnOpened { msg_id: super::copy(&msg.0), ..Default::default() };
+            let own = wire::OwnOpened {
+                msg_id: super::copy(&msg.0),
+                content_root: super::copy(&received.named.content_root.0),
+                made_at: received.made_at.0,
+                ..Default::default()
+            };
             self.note_opened(turn, envelope, own, Opening::Repeated);
-            self.inbox.note_copy(&received.party, &msg, envelope.id());
+            self.inbox.note_copy(&received.party, &msg, received.named);
             self.say_again(turn, envelope);
             return;
         }
@@ -82,7 +87,7 @@ impl Station {
             msg_id: super::copy(&msg.0),
             file_key: super::copy(opened.key.as_bytes()),
             status: u32::from(received.status.code()),
-            content_root: super::copy(&received.content_root.0),
+            content_root: super::copy(&received.named.content_root.0),
             r#type: received.type_name.clone(),
             precedence: u32::from(received.precedence.code()),
             received_at: received.received_at.0,
@@ -116,7 +121,11 @@ impl Station {
             author: header.author,
             party: member.name.party().clone(),
             envelope: envelope.id(),
-            content_root: header.root,
+            named: Named {
+                envelope: envelope.id(),
+                content_root: header.root,
+                made_at: header.made_at,
+            },
             type_name: letter.header.type_name().to_owned(),
             precedence: letter.header.precedence(),
             status: opened.status,

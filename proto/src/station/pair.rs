@@ -234,10 +234,11 @@ impl Station {
         let Some(member) = self.directory.member(&author) else { return };
         let Some(letter) = self.inbox.of_party(member.name.party(), &msg).cloned() else { return };
         let at = turn.now.wall;
+        let named = letter.named;
         let doubt = !self.voice.trusted;
         let entry = |level, at| Entry {
             clock_in_doubt: doubt,
-            ..Entry::by_station(letter.msg, letter.envelope, letter.content_root, level, at)
+            ..Entry::by_station(letter.msg, named.envelope, named.content_root, level, at)
         };
         let status = letter.status;
         self.pairs.owe(Due { author, status, msg, entry: entry(Level::L1, at) });
@@ -311,6 +312,9 @@ impl Station {
             return;
         }
         let Some(entry) = Entry::from_bytes(&letter.entry) else { return };
+        // It names the envelope that came: its author may know no other.
+        let (digest, content_root) = (envelope.id(), envelope.header().root);
+        let entry = Entry { digest, content_root, ..entry };
         self.pairs.said.insert((author, msg), turn.now.mono);
         self.pairs.owe(Due { author, status, msg, entry });
     }

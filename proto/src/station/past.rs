@@ -13,7 +13,7 @@ use crate::draft::Draft;
 use crate::envelope::Envelope;
 use crate::feeds::{Feed, Novelty};
 use crate::id::{Digest, EnvelopeId, Incarnation, LaneId, MsgId, StationId};
-use crate::inbox::Received;
+use crate::inbox::{Named, Received};
 use crate::journal::{Record, RecordKind};
 use crate::limits::RECONCILE_EVERY;
 use crate::outbox::{Outgoing, Owed, Path, Rise};
@@ -187,7 +187,9 @@ impl Station {
         };
         if own.opening() == Opening::Repeated {
             let msg = id16(&own.msg_id, MsgId::from_slice)?;
-            self.inbox.note_copy(&party, &msg, envelope);
+            let content_root = id16(&own.content_root, Digest::from_slice)?;
+            let made_at = Timestamp(own.made_at);
+            self.inbox.note_copy(&party, &msg, Named { envelope, content_root, made_at });
         }
         if own.opening() != Opening::Letter {
             return Ok(());
@@ -197,7 +199,11 @@ impl Station {
             author,
             party,
             envelope,
-            content_root: id16(&own.content_root, Digest::from_slice)?,
+            named: Named {
+                envelope,
+                content_root: id16(&own.content_root, Digest::from_slice)?,
+                made_at: Timestamp(own.made_at),
+            },
             precedence: Precedence::from_code(own.precedence).ok_or(RestoreError::Form)?,
             status: Status::from_code(own.status).ok_or(RestoreError::Form)?,
             type_name: own.r#type,

@@ -299,9 +299,10 @@ impl Station {
         }
         let letter = self.inbox.get(&msg).ok_or(Denied::NoSuchLetter(msg))?.clone();
         let at = turn.now.wall;
+        let named = letter.named;
         let machine = Entry {
             clock_in_doubt: !self.voice.trusted,
-            ..Entry::by_station(msg, letter.envelope, letter.content_root, Level::L3, at)
+            ..Entry::by_station(msg, named.envelope, named.content_root, Level::L3, at)
         };
         let words = |text: &str| match text {
             "" => Vec::new(),
