@@ -86,6 +86,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("libp2p", &["node/src/mesh"]),
     ("sled", &["node/src/store/index.rs", "integration-tests/"]),
     ("crc32c", &["proto/src/journal", "node/src/store"]),
+    ("age", &["node/src/backup", "node/src/keystore"]),
     ("axum", &["node/src/api"]),
     ("hyper", &["node/src/api"]),
     ("hyper_util", &["node/src/api"]),
