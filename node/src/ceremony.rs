@@ -45,11 +45,10 @@ pub enum CeremonyError {
         cause: String,
     },
     /// The authority has no say in what it should sign.
-    #[error("the authority keys in {keys} belong to no {whose}: use those of the right party",
-        keys = .keys.display())]
+    #[error("the authority keys in {keys} belong to no {whose}: use those of the right party")]
     NoSay {
         /// Where the keys are.
-        keys: PathBuf,
+        keys: String,
         /// Who would have a say.
         whose: String,
     },

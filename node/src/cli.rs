@@ -7,6 +7,7 @@
 
 pub mod accord;
 pub mod ack;
+pub mod authority;
 pub mod compose;
 pub mod decline;
 pub mod demo;

@@ -7,6 +7,7 @@
 
 mod error;
 mod files;
+pub mod signer;
 
 pub use error::KeystoreError;
 

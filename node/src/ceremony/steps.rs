@@ -5,7 +5,10 @@ use super::{
     card::{self, AUTHORITY_CARD, STATION_CARD},
     codes, kind_word, role_word,
 };
-use crate::{documents, keystore::Keystore};
+use crate::{
+    documents,
+    keystore::{Keystore, signer::Signer},
+};
 use cbm_proto::{
     accord::{
         Directory, Document, DocumentError, DocumentKind, Office, Role, Scopes, count_signatures,
@@ -121,19 +124,18 @@ pub fn new_accord(
 /// The authority has no say in it.
 pub fn sign_accord(
     file: &Path,
-    authority: &Path,
+    authority: &dyn Signer,
     before: Option<&Path>,
 ) -> Result<AccordShown, CeremonyError> {
     let document = documents::read(file)?;
     let text = AccordText::read(&document)?;
     let before = before.map(accord_text).transpose()?;
-    let keys = Keystore::open(authority)?.load_authority()?;
     let entitled = before.as_ref().unwrap_or(&text).state_keys();
-    if !entitled.contains_key(&keys.sign.public().id()) {
+    if !entitled.contains_key(&authority.public().id()) {
         let whose = "STATE party of this accord".to_owned();
-        return Err(CeremonyError::NoSay { keys: authority.to_owned(), whose });
+        return Err(CeremonyError::NoSay { keys: authority.place().to_owned(), whose });
     }
-    let signed = document.signed_by(&keys.sign);
+    let signed = authority.sign(document)?;
     let shown = accord_shown(file, &signed, before.as_ref())?;
     documents::write(file, signed.bytes())?;
     Ok(shown)
@@ -144,14 +146,14 @@ fn accord_text(path: &Path) -> Result<AccordText, CeremonyError> {
 }
 
 /// What an authority certifies.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Certification<'a> {
     /// Version 1 of the accord, complete.
     pub accord: &'a Path,
     /// The station's card.
     pub card: &'a Path,
-    /// Folder of the authority keys.
-    pub authority: &'a Path,
+    /// The authority key of the station's party.
+    pub authority: &'a dyn Signer,
     /// Folder of documents to write into.
     pub out: &'a Path,
     /// Higher than that of the certificate before; from 1.
@@ -172,11 +174,10 @@ const TEST: u32 = 3;
 pub fn certify(what: &Certification<'_>, made_at: Timestamp) -> Result<Written, CeremonyError> {
     let mut directory = network(what.accord)?;
     let (station, public) = card::read_station(what.card)?;
-    let keys = Keystore::open(what.authority)?.load_authority()?;
     let party = directory.party(station.party());
-    if !party.is_some_and(|party| party.authority.contains_key(&keys.sign.public().id())) {
+    if !party.is_some_and(|party| party.authority.contains_key(&what.authority.public().id())) {
         let whose = format!("party {} of this accord", station.party());
-        return Err(CeremonyError::NoSay { keys: what.authority.to_owned(), whose });
+        return Err(CeremonyError::NoSay { keys: what.authority.place().to_owned(), whose });
     }
     let statuses = if what.test_only { BTreeSet::from([TEST]) } else { BTreeSet::new() };
     let draft = CertificateDraft {
@@ -187,7 +188,7 @@ pub fn certify(what: &Certification<'_>, made_at: Timestamp) -> Result<Written, 
         not_after: what.not_after,
     };
     let document = make::certificate(&directory.network(), &draft, &public)?;
-    let document = document.signed_by(&keys.sign);
+    let document = what.authority.sign(document)?;
     directory.admit(document.bytes())?;
     written(what.out, &document, &station, what.serial, &public.fingerprint())
 }

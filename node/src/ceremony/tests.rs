@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use super::*;
+use crate::keystore::signer::{self, Signer};
 use cbm_proto::{
     id::{PartyCode, StationName},
     primitives::Entropy,
@@ -52,16 +53,20 @@ impl Desk {
         new_accord(&description, &self.at("documents/accord.cbm"), NOW)
     }
 
+    fn signer(&self, code: &str) -> Result<Box<dyn Signer>, CeremonyError> {
+        let folder = self.at(&format!("{code}-authority"));
+        Ok(signer::open(&folder.to_string_lossy())?)
+    }
+
     fn sign(&self, code: &str) -> Result<AccordShown, CeremonyError> {
-        let keys = self.at(&format!("{code}-authority"));
-        sign_accord(&self.at("documents/accord.cbm"), &keys, None)
+        sign_accord(&self.at("documents/accord.cbm"), &*self.signer(code)?, None)
     }
 
     fn certify(&self, station: &Path, code: &str) -> Result<Written, CeremonyError> {
         let what = Certification {
             accord: &self.at("documents/accord.cbm"),
             card: station,
-            authority: &self.at(&format!("{code}-authority")),
+            authority: &*self.signer(code)?,
             out: &self.at("documents"),
             serial: 1,
             test_only: false,

@@ -10,7 +10,7 @@ use cbm_proto::{accord::Office, id::StationName, time::Timestamp};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{Output, print};
+use super::{Output, authority::Authority, print};
 use crate::{
     api::failure::{Code, Failure},
     ceremony::{self, Announcement, CeremonyError, Certification},
@@ -41,9 +41,8 @@ enum Step {
     Sign {
         /// The accord; it is written anew.
         file: PathBuf,
-        /// Folder of the authority's keys.
-        #[arg(long, value_name = "DIR")]
-        authority: PathBuf,
+        #[command(flatten)]
+        authority: Authority,
         /// The version before, for all but version 1.
         #[arg(long, value_name = "FILE")]
         before: Option<PathBuf>,
@@ -75,9 +74,8 @@ struct Certify {
     /// The station's card.
     #[arg(long, value_name = "FILE")]
     card: PathBuf,
-    /// Folder of the authority's keys.
-    #[arg(long, value_name = "DIR")]
-    authority: PathBuf,
+    #[command(flatten)]
+    authority: Authority,
     /// Folder of documents to write into.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -129,7 +127,8 @@ pub fn run(args: &Accord) -> Result<(), Failure> {
             show(out, ceremony::new_accord(description, file, now))
         }
         Step::Sign { file, authority, before } => {
-            show(out, ceremony::sign_accord(file, authority, before.as_deref()))
+            let authority = authority.open()?;
+            show(out, ceremony::sign_accord(file, &*authority, before.as_deref()))
         }
         Step::Certify(what) => certify(out, what, now),
         Step::Announce(what) => announce(out, what, now),
@@ -145,10 +144,11 @@ fn certify(out: &Output, what: &Certify, now: Timestamp) -> Result<(), Failure> 
             Failure::new(Code::Usage, "nothing was certified", cause, "write 2027-12-31T00:00:00Z")
         })
     };
+    let authority = what.authority.open()?;
     let certification = Certification {
         accord: &what.accord,
         card: &what.card,
-        authority: &what.authority,
+        authority: &*authority,
         out: &what.out,
         serial: what.serial,
         test_only: what.test_only,

@@ -10,7 +10,7 @@ use crate::{
     id::{Digest, KeyId},
     keys::ALG_ED25519,
     limits::{DOCUMENT_MAX, DOCUMENT_SIGNATURES_MAX},
-    primitives::{SignPublic, SignSecret, digest},
+    primitives::{SignPublic, SignSecret, digest, framed},
     wire,
 };
 use bytes::Bytes;
@@ -136,13 +136,37 @@ impl Document {
 
     /// Adds one signature; signing twice with one key changes nothing.
     #[must_use]
-    pub fn signed_by(mut self, secret: &SignSecret) -> Self {
-        let key = secret.public().id();
-        let bytes = secret.sign(self.kind.domain(), &self.payload).to_vec().into();
+    pub fn signed_by(self, secret: &SignSecret) -> Self {
+        let signature = secret.sign(self.kind.domain(), &self.payload);
+        self.put(&secret.public(), &signature)
+    }
+
+    /// The bytes that a signature is over, for a key that only its token can use.
+    #[must_use]
+    pub fn to_sign(&self) -> Vec<u8> {
+        framed(self.kind.domain(), &self.payload)
+    }
+
+    /// Adds a signature over [`Document::to_sign`] that was made elsewhere.
+    ///
+    /// # Errors
+    /// It does not hold.
+    pub fn with_signature(
+        self,
+        key: &SignPublic,
+        signature: &[u8; 64],
+    ) -> Result<Self, DocumentError> {
+        if !key.verify(self.kind.domain(), &self.payload, signature) {
+            return Err(DocumentError::BadSignature { kind: self.kind.name() });
+        }
+        Ok(self.put(key, signature))
+    }
+
+    fn put(mut self, key: &SignPublic, signature: &[u8; 64]) -> Self {
         let sig = wire::Signature {
-            key_id: Bytes::copy_from_slice(key.as_bytes()),
+            key_id: Bytes::copy_from_slice(key.id().as_bytes()),
             alg: ALG_ED25519,
-            bytes,
+            bytes: Bytes::copy_from_slice(signature),
         };
         let place = self.sigs.binary_search_by(|s| (&s.key_id, s.alg).cmp(&(&sig.key_id, sig.alg)));
         match place {

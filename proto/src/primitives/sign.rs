@@ -15,7 +15,9 @@ use crate::id::KeyId;
 /// Length of an ML-DSA-44 public key, bytes (FIPS 204, table 2).
 pub const DSA_PUBLIC_LEN: usize = 1_312;
 
-fn framed(domain: &str, message: &[u8]) -> Vec<u8> {
+/// What a signature is over: `"cbm/1/" ‖ domain ‖ 0x00 ‖ message`.
+#[must_use]
+pub fn framed(domain: &str, message: &[u8]) -> Vec<u8> {
     [PREFIX, domain.as_bytes(), &[0], message].concat()
 }
 
