@@ -8,6 +8,7 @@
 pub mod client;
 pub mod command;
 pub mod compose;
+mod documents;
 pub mod failure;
 mod follow;
 mod letters;

@@ -12,8 +12,7 @@
 mod batch;
 mod outage;
 pub mod setup;
-
-use std::collections::BTreeMap;
+mod waiting;
 
 use cbm_proto::{
     event::{Effects, Input, Notice, Speak, Token},
@@ -25,7 +24,7 @@ use cbm_proto::{
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::{
-    api::command::{Command, Failed, Links, Outcome, Stored},
+    api::command::{Command, Links, Stored},
     clock::{self, Clock, NoEntropy},
     mesh::{MeshCommand, MeshEvent, Refusals},
     perform::{Lost, NotDurable, Performer, writer::Gone},
@@ -35,6 +34,7 @@ use crate::{
 use batch::{Batch, InFlight, Say};
 pub use outage::Maker;
 use outage::Outage;
+use waiting::{Asker, Waiting};
 
 /// Why the node ends by itself.
 #[derive(Debug, thiserror::Error)]
@@ -80,9 +80,8 @@ pub struct Runtime {
     maker: Maker,
     performer: Performer,
     ports: Ports,
-    /// Submits and acts that wait for the station's answer.
-    waiting: BTreeMap<Token, oneshot::Sender<Outcome>>,
-    next_token: u64,
+    /// Commands that wait for the station's answer.
+    waiting: Waiting,
     links: Links,
     /// Gathered since the last write was handed over.
     batch: Batch,
@@ -116,8 +115,7 @@ impl Runtime {
             maker,
             performer,
             ports,
-            waiting: BTreeMap::new(),
-            next_token: 1,
+            waiting: Waiting::default(),
             links: Links { storing: true, ..Links::default() },
             batch: Batch::default(),
             in_flight: None,
@@ -240,12 +238,16 @@ impl Runtime {
     async fn command(&mut self, command: Command) -> Result<(), Ended> {
         match command {
             Command::Submit { draft, reply } => {
-                let Some(token) = self.token(reply) else { return Ok(()) };
+                let Some(token) = self.token(Asker::Person(reply)) else { return Ok(()) };
                 self.handle(Input::Submit { token, draft }).await
             }
             Command::Act { msg, act, by, reply } => {
-                let Some(token) = self.token(reply) else { return Ok(()) };
+                let Some(token) = self.token(Asker::Person(reply)) else { return Ok(()) };
                 self.handle(Input::Act { token, msg, act, by }).await
+            }
+            Command::Publish { documents, reply } => {
+                let Some(token) = self.token(Asker::Publisher(reply)) else { return Ok(()) };
+                self.handle(Input::Documents { token, documents }).await
             }
             Command::Look(look) => {
                 let answer = look(&self.station, self.clock.now());
@@ -263,15 +265,14 @@ impl Runtime {
     }
 
     /// A token for a command, unless the disk is known to take nothing: then it is refused at once.
-    fn token(&mut self, reply: oneshot::Sender<Outcome>) -> Option<Token> {
-        if let Some(outage) = &self.outage {
-            let _ = reply.send(Err(Failed::Storage(outage.words.clone())));
-            return None;
+    fn token(&mut self, asker: Asker) -> Option<Token> {
+        match &self.outage {
+            Some(outage) => {
+                asker.fail(&outage.words);
+                None
+            }
+            None => Some(self.waiting.enter(asker)),
         }
-        let token = Token(self.next_token);
-        self.next_token += 1;
-        self.waiting.insert(token, reply);
-        Some(token)
     }
 
     async fn stored(
@@ -384,11 +385,8 @@ impl Runtime {
                 // Nobody may follow.
                 let _ = self.ports.notices.send(notice);
             }
-            Speak::Reply { token, result } => {
-                if let Some(reply) = self.waiting.remove(&token) {
-                    let _ = reply.send(result.map_err(Failed::Denied));
-                }
-            }
+            Speak::Reply { token, result } => self.waiting.replied(token, result),
+            Speak::Documents { token, results } => self.waiting.believed(token, results),
             // `Performer::speak` has carried out everything else.
             _ => {}
         }

@@ -13,6 +13,7 @@
 
 use bytes::Bytes;
 
+use crate::accord::Admitted;
 use crate::draft::Draft;
 pub use crate::envelope::Verdict;
 use crate::id::{EnvelopeId, Incarnation, LaneId, MsgId, StationId};
@@ -95,6 +96,14 @@ pub enum Input {
         id: RequestId,
         /// An encoded `Say`; `None` when the question failed or timed out.
         answer: Option<Bytes>,
+    },
+    /// Our own people hand in signed documents, each as it travels, in any order. Answered by
+    /// [`Speak::Documents`].
+    Documents {
+        /// For the answer.
+        token: Token,
+        /// Accords, certificates, contacts, charters, revocations, attestations.
+        documents: Vec<Bytes>,
     },
     /// `Station::deadline` has passed.
     Tick,
@@ -200,6 +209,14 @@ pub enum Speak {
     Hangup {
         /// Whom.
         peer: StationId,
+    },
+    /// The answer to [`Input::Documents`]: what became of each, in the order in which they came;
+    /// why one is not believed stands in words.
+    Documents {
+        /// The question.
+        token: Token,
+        /// One for each document.
+        results: Vec<Result<Admitted, String>>,
     },
     /// The directory changed: who may connect, and which topics there are, must be read anew.
     Membership,

@@ -3,7 +3,7 @@
 //! Level 5; it only composes. What it knows of feeds, letters, timers and streams lives in the
 //! leaves below it; how the pieces meet stands in its own rooms: `hear` (envelopes that come),
 //! `open` (letters and receipts in them), `send` (what people say), `pair` (receipts and other
-//! pair-lane envelopes), `meet` (peers, documents), `pull` (catch-up), `voice` (may we speak?), `past`
+//! pair-lane envelopes), `meet` (peers), `spread` (documents), `pull` (catch-up), `voice` (may we speak?), `past`
 //! (restore), `view` (questions that people ask). Called by `node/src/runtime.rs` and by the
 //! simulator, by nobody else.
 
@@ -14,6 +14,7 @@ mod pair;
 mod past;
 mod pull;
 mod send;
+mod spread;
 mod view;
 mod voice;
 
@@ -183,6 +184,10 @@ impl Station {
             Input::Unlinked { peer } => self.part_from(&mut turn, peer),
             Input::Asked { peer, token, bytes } => self.asked(&mut turn, peer, token, &bytes),
             Input::Answered { peer, id, answer } => self.answered(&mut turn, peer, id, answer),
+            Input::Documents { token, documents } => {
+                let results = self.publish_documents(&mut turn, &documents);
+                turn.speak(Speak::Documents { token, results });
+            }
             Input::Tick => self.tick(&mut turn),
         }
         turn.effects

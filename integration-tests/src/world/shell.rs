@@ -209,6 +209,7 @@ fn describe(input: &Input) -> String {
         Input::Answered { peer, id, answer: Some(bytes) } => {
             format!("{peer:?} answered {id:?} with {}", short(bytes))
         }
+        Input::Documents { documents, .. } => format!("{} documents", documents.len()),
         Input::Tick => "tick".to_owned(),
     }
 }

@@ -76,6 +76,9 @@ impl World {
                     run.topics = run.station.topics();
                 }
             }
+            Speak::Documents { results, .. } => {
+                self.note(ix, "documents", format!("{results:?}").as_bytes());
+            }
             Speak::Tell(notice) => return invariants::noticed(self, ix, &notice),
             Speak::Reply { token, result } => return self.replied(ix, token, result),
         }

@@ -7,6 +7,7 @@
 
 use bytes::Bytes;
 use cbm_proto::{
+    accord::Admitted,
     draft::Draft,
     event::{Act, Denied, Notice, Officer},
     id::{EnvelopeId, MsgId, StationId},
@@ -25,6 +26,9 @@ pub const NOTICES: usize = 1_024;
 
 /// How a submit or an act ends.
 pub type Outcome = Result<MsgId, Failed>;
+
+/// What became of each of some documents; why one is not believed, in words.
+pub type Believed = Vec<Result<Admitted, String>>;
 
 /// Why a submit or an act was not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,6 +66,13 @@ pub enum Command {
         by: Officer,
         /// For the outcome.
         reply: oneshot::Sender<Outcome>,
+    },
+    /// Signed documents to be believed and spread.
+    Publish {
+        /// As they travel.
+        documents: Vec<Bytes>,
+        /// For what becomes of each.
+        reply: oneshot::Sender<Result<Believed, Failed>>,
     },
     /// Something about the station is asked.
     Look(Look),
@@ -149,6 +160,15 @@ impl Desk {
     pub async fn act(&self, msg: MsgId, act: Act, by: Officer) -> Result<MsgId, Failure> {
         let outcome = self.ask(|reply| Command::Act { msg, act, by, reply }).await?;
         outcome.map_err(|e| failed("the letter is untouched", &e))
+    }
+
+    /// Hands in signed documents.
+    ///
+    /// # Errors
+    /// The disk refuses, or the node is stopping.
+    pub async fn publish(&self, documents: Vec<Bytes>) -> Result<Believed, Failure> {
+        let believed = self.ask(|reply| Command::Publish { documents, reply }).await?;
+        believed.map_err(|e| failed("no document was taken", &e))
     }
 
     /// Reads something off the station.

@@ -20,7 +20,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
     command::Desk,
-    compose,
+    compose, documents,
     failure::{Code, Failure},
     follow, letters,
     officer::Duty,
@@ -43,6 +43,7 @@ pub struct Api {
 
 /// The router.
 pub fn routes(api: Api) -> Router {
+    let large = DefaultBodyLimit::max(documents::REQUEST_MAX);
     Router::new()
         .route("/v1/send", post(send))
         .route("/v1/status/{id}", get(status))
@@ -53,6 +54,7 @@ pub fn routes(api: Api) -> Router {
         .route("/v1/letters/{id}/ack", post(ack))
         .route("/v1/letters/{id}/decline", post(decline))
         .route("/v1/letters/{id}/reply", post(reply))
+        .route("/v1/documents", post(documents::publish).layer(large))
         .route("/v1/peers", get(peers))
         .route("/v1/peers/cut", post(cut))
         .route("/v1/peers/mend", post(mend))
@@ -252,7 +254,7 @@ fn msg_id(text: &str) -> Result<MsgId, Failure> {
     })
 }
 
-fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Failure> {
+pub(super) fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Failure> {
     serde_json::from_slice(body).map_err(|cause| {
         Failure::new(
             Code::Usage,

@@ -173,6 +173,47 @@ pub struct DeclineRequest {
     pub text: String,
 }
 
+/// Signed documents to be believed and spread.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentsRequest {
+    /// Each as it travels, in base64; their order does not matter.
+    pub documents: Vec<String>,
+}
+
+/// What became of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentsView {
+    /// Those that are believed.
+    pub admitted: Vec<BelievedView>,
+    /// Those that are not.
+    pub refused: Vec<UnbelievedView>,
+}
+
+/// A document that is believed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BelievedView {
+    /// Its place in the request, from 0.
+    pub number: usize,
+    /// Accord, certificate, contact record and so on.
+    pub kind: String,
+    /// Its identity, in hex.
+    pub digest: String,
+    /// `new`, `known` (the very document was held) or `superseded` (a newer one of its kind is held).
+    pub news: String,
+}
+
+/// A document that is not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnbelievedView {
+    /// Its place in the request, from 0.
+    pub number: usize,
+    /// What it is; `unreadable` where that cannot be told.
+    pub kind: String,
+    /// Why, and what to do.
+    pub cause: String,
+}
+
 /// One station of the accord.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerView {

@@ -17,7 +17,6 @@ use cbm_proto::{
 
 use super::{Ended, Runtime};
 use crate::{
-    api::command::Failed,
     clock,
     perform::writer::Writer,
     store::{Marker, Position, Store},
@@ -41,10 +40,7 @@ impl Runtime {
     pub(super) async fn begin_outage(&mut self, words: String) -> Result<(), Ended> {
         tracing::error!(cause = words, "the journal takes nothing: nothing is sent until it does");
         self.batch = super::Batch::default();
-        for (_, reply) in std::mem::take(&mut self.waiting) {
-            // Whoever asked may be gone.
-            let _ = reply.send(Err(Failed::Storage(words.clone())));
-        }
+        self.waiting.fail(&words);
         let made = self.maker.make(self.performer.writer()).await;
         self.station = made.map_err(Ended::Restore)?;
         let pause = self.maker.pause.clamp(FIRST_PAUSE, LONGEST_PAUSE);

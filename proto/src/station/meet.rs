@@ -1,4 +1,4 @@
-//! Peers: links, questions and answers, documents (`docs/spec/sync.md`).
+//! Peers: links, questions and answers (`docs/spec/sync.md`).
 //!
 //! Whatever a peer asks, its role and, per lane, its membership are checked before it is answered.
 //! What it claims to hold is asked for in `pull`.
@@ -7,16 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use crate::event::{Notice, RequestId, Speak, Token};
+use crate::event::{RequestId, Speak, Token};
 use crate::feeds::Run;
 use crate::id::{EnvelopeId, FeedId, MsgId, StationId};
-use crate::journal::{Record, RecordKind};
 use crate::limits::{MISSING_MAX, RECONCILE_EVERY, REQUEST_WAIT};
 use crate::schedule::Timer;
 use crate::sync::{self, Ask, Custody, DaySets, Entry, Say};
 use crate::time::Mono;
 
-use super::{Speaks, Station, Turn, trusted};
+use super::{Station, Turn, trusted};
 
 /// What we asked, to know what an answer is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -310,26 +309,5 @@ impl Station {
             self.answered(turn, peer, id, None);
         }
         self.watch_questions();
-    }
-
-    fn take_documents(&mut self, turn: &mut Turn, peer: StationId, documents: &[Bytes]) {
-        let (new, refused) = self.directory.admit_all(documents.iter().map(|bytes| &bytes[..]));
-        for (_, error) in refused {
-            turn.speak(Speak::Tell(Notice::Document(error.to_string())));
-        }
-        for admitted in &new {
-            let Some(bytes) = self.directory.document(&admitted.digest).cloned() else { continue };
-            let salt = turn.entropy.bytes();
-            turn.effects.appends.push(Record { kind: RecordKind::Document, salt, bytes });
-        }
-        if !new.is_empty() {
-            self.refresh_secrets();
-            turn.speak(Speak::Membership);
-            // One answer holds a batch; what did not fit is asked for until nothing new comes.
-            self.ask_documents(turn, peer);
-            if self.voice.speaks == Speaks::Yes {
-                self.seal_waiting(turn);
-            }
-        }
     }
 }

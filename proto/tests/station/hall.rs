@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cbm_proto::accord::{Directory, Role, sample, station_id};
+use cbm_proto::accord::{Admitted, Directory, Role, sample, station_id};
 use cbm_proto::catalogue::catalogue;
 use cbm_proto::draft::{Draft, SendOptions};
 use cbm_proto::envelope::Envelope;
@@ -46,6 +46,7 @@ pub(crate) struct Hall {
     ms: u64,
     queue: VecDeque<(StationId, Input)>,
     replies: BTreeMap<Token, Result<MsgId, Denied>>,
+    believed: BTreeMap<Token, Vec<Result<Admitted, String>>>,
     open: BTreeMap<Token, (StationId, StationId, RequestId)>,
     tokens: u64,
     cut: Vec<(StationId, StationId)>,
@@ -83,9 +84,14 @@ impl Hall {
 
     /// Starts a station anew that has the accord and no other document.
     pub(crate) fn begin_knowing_nobody(&mut self, name: &str) {
-        let documents = std::mem::take(&mut self.documents);
-        self.begin(&StationName::parse(name).unwrap(), Vec::new());
-        self.documents = documents;
+        self.begin_with(name, Vec::new(), &[]);
+    }
+
+    /// Starts a station with this journal; of documents its people have the accord and these.
+    pub(crate) fn begin_with(&mut self, name: &str, journal: Vec<Record>, documents: &[Bytes]) {
+        let all = std::mem::replace(&mut self.documents, documents.to_vec());
+        self.begin(&StationName::parse(name).unwrap(), journal);
+        self.documents = all;
     }
 
     fn empty(parties: &[(&str, Role)]) -> Self {
@@ -111,6 +117,7 @@ impl Hall {
             ms: 1_000,
             queue: VecDeque::new(),
             replies: BTreeMap::new(),
+            believed: BTreeMap::new(),
             open: BTreeMap::new(),
             tokens: 0,
             cut: Vec::new(),
@@ -235,6 +242,9 @@ impl Hall {
                 }
                 Speak::Tell(notice) => self.told.push((me, notice)),
                 Speak::Dial { peer } => self.dialled.push((me, peer)),
+                Speak::Documents { token, results } => {
+                    self.believed.insert(token, results);
+                }
                 Speak::Hangup { .. } | Speak::Membership => {}
             }
         }
@@ -375,6 +385,22 @@ impl Hall {
     pub(crate) fn send(&mut self, from: &str, type_name: &str, to: &[&str]) -> MsgId {
         let draft = Self::draft(type_name, to);
         self.command(from, |token| Input::Submit { token, draft: Box::new(draft) }).unwrap()
+    }
+
+    /// A station's own people hand in documents.
+    pub(crate) fn publish(
+        &mut self,
+        at: &str,
+        documents: &[Bytes],
+    ) -> Vec<Result<Admitted, String>> {
+        let documents = documents.to_vec();
+        let token = self.give(at, |token| Input::Documents { token, documents });
+        self.believed.remove(&token).expect("documents are answered")
+    }
+
+    /// Certificates and contacts of the founding.
+    pub(crate) fn documents(&self) -> Vec<Bytes> {
+        self.documents.clone()
     }
 
     pub(crate) fn act(&mut self, at: &str, msg: MsgId, act: Act) {
