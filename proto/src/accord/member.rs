@@ -151,6 +151,8 @@ pub struct Member {
     pub addresses: Vec<String>,
     /// Who answers there.
     pub offices: Vec<Office>,
+    /// When the station said both; `None` until its contact is known.
+    pub contact_at: Option<Timestamp>,
     /// Serial of the current certificate.
     pub serial: u64,
     /// When the current certificate ends; `None`: open. An expired one is marked, not refused.

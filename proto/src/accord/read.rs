@@ -284,6 +284,8 @@ pub struct ContactText {
     pub addresses: Vec<String>,
     /// Who answers.
     pub offices: Vec<Office>,
+    /// When the station said so.
+    pub made_at: Timestamp,
 }
 
 impl ContactText {
@@ -313,6 +315,7 @@ impl ContactText {
             serial: pb.serial,
             addresses: pb.addresses.iter().map(address).collect::<Result<_, _>>()?,
             offices: pb.offices.iter().map(office).collect::<Result<_, _>>()?,
+            made_at: Timestamp(pb.made_at),
         })
     }
 }

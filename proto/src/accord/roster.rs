@@ -108,6 +108,7 @@ impl Roster {
                 fresh.sign_keys.append(&mut old.sign_keys);
                 fresh.epochs.append(&mut old.epochs);
                 (fresh.addresses, fresh.offices) = (old.addresses, old.offices);
+                fresh.contact_at = old.contact_at;
             }
             None => {}
         }
@@ -126,6 +127,7 @@ impl Roster {
     pub(super) fn contact(&mut self, id: &StationId, text: ContactText) {
         if let Some(member) = self.members.get_mut(id) {
             (member.addresses, member.offices) = (text.addresses, text.offices);
+            member.contact_at = Some(text.made_at);
         }
     }
 
@@ -212,6 +214,7 @@ fn member(id: StationId, text: CertificateText) -> Option<Member> {
         scopes: text.scopes,
         addresses: Vec::new(),
         offices: Vec::new(),
+        contact_at: None,
         serial: text.serial,
         not_after: text.not_after,
         name: text.station,

@@ -235,6 +235,7 @@ fn the_highest_serial_is_in_force_and_older_keys_stay_known() {
     assert!(back.by_peer(&fresh(42).public().peer).is_none());
     assert!(member.is_expired(Timestamp(3)) && !member.is_expired(Timestamp(2)));
     assert!(!member.offices.is_empty(), "the contact outlives the certificate");
+    assert!(member.contact_at.is_some(), "and when it was made");
 }
 
 #[test]

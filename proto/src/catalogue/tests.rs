@@ -21,8 +21,10 @@ fn problems(name: &str, change: impl FnOnce(&mut Json)) -> String {
 #[test]
 fn the_schema_is_whole_and_every_field_is_described() {
     let names: Vec<&str> = catalogue().types().iter().map(|info| info.name.as_str()).collect();
-    let wanted = ["contact-entry", "ack", "incident-alert", "red-flag", "request", "response"];
-    assert_eq!(names, [&wanted[..], &["operator-note"]].concat());
+    let line = ["contact-entry", "comms-check", "ack", "service-notice"];
+    let states = ["incident-alert", "red-flag", "request", "response"];
+    let more = ["operator-note", "comms-check-result"];
+    assert_eq!(names, [&line[..], &states, &more].concat());
     for info in catalogue().types() {
         for row in catalogue().describe(info) {
             assert!(!row.help.is_empty(), "{} {} has no help", info.name, row.path);

@@ -168,6 +168,9 @@ fn good() -> Vec<(&'static str, Vector)> {
         ("letter_ok_request", ok("request", &[])),
         ("letter_ok_response", ok("response", &[])),
         ("letter_ok_operator_note", ok("operator-note", &[])),
+        ("letter_ok_comms_check", ok("comms-check", &[])),
+        ("letter_ok_comms_check_result", ok("comms-check-result", &[])),
+        ("letter_ok_service_notice", ok("service-notice", &[])),
     ]
 }
 
