@@ -8,13 +8,16 @@
 pub mod accord;
 pub mod ack;
 pub mod authority;
+pub mod completions;
 pub mod compose;
+pub mod config;
 pub mod decline;
 pub mod demo;
 pub mod files;
 pub mod inbox;
 pub mod keygen;
 pub mod lab;
+pub mod man;
 pub mod peers;
 pub mod print;
 pub mod reply;
@@ -33,7 +36,7 @@ use crate::{
         client::Client,
         failure::{Code, Failure},
     },
-    config::Config,
+    config::{Config, ConfigError},
 };
 
 /// Hotline between ministries: end-to-end encrypted, acknowledged notifications over a mesh.
@@ -56,6 +59,8 @@ pub enum Verb {
     Accord(accord::Accord),
     /// See it happen: three states and an observer on this machine.
     Demo(demo::Demo),
+    /// Check a configuration and show what holds and where it came from; print an example.
+    Config(config::ConfigVerb),
     /// Run the node.
     Run(Node),
     /// List the types of notifications, or the fields of one.
@@ -78,6 +83,10 @@ pub enum Verb {
     Reply(reply::Reply),
     /// List the stations of the accord and their links; hold a link down for maintenance.
     Peers(peers::Peers),
+    /// Print completions for a shell.
+    Completions(completions::Completions),
+    /// Write the man pages into a folder.
+    Man(man::Man),
 }
 
 /// Which node.
@@ -94,12 +103,7 @@ impl Node {
     /// # Errors
     /// It cannot be read or is wrong.
     pub fn config(&self) -> Result<Config, Failure> {
-        let environment = std::env::vars_os()
-            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
-        Config::load(&self.config, environment, &[]).map_err(|e| {
-            let otherwise = "`cbm lab DIR` writes configurations to look at";
-            Failure::told(Code::Usage, "the configuration cannot be used", e, otherwise)
-        })
+        Config::load(&self.config, environment(), &[]).map_err(|e| unusable(&e))
     }
 
     /// The way to the running node.
@@ -109,6 +113,17 @@ impl Node {
     pub fn client(&self) -> Result<Client, Failure> {
         Ok(Client::new(self.config()?.socket))
     }
+}
+
+/// The environment, as far as it is text; of it only `CBM__…` counts.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+}
+
+fn unusable(error: &ConfigError) -> Failure {
+    let otherwise = "name the file that `cbm run` takes; `cbm config example` prints one";
+    Failure::told(Code::Usage, "the configuration cannot be used", error, otherwise)
 }
 
 /// How to print.

@@ -2,17 +2,20 @@
 //!
 //! Invariants: an unknown section or key is an error that names it; every path is absolute, read
 //! relative to the folder of the file, so that a station starts the same from anywhere; what a
-//! [`Config`] holds is in bounds. No secret stands in it, only where the keystore is. The
+//! [`Config`] holds is in bounds; all mistakes are named, not only the first. No secret stands in it, only where the keystore is. The
 //! environment writes `CBM__SECTION__KEY` (lists with commas); it outranks the file, and a flag
 //! outranks both. Used by `main` and the command line; everything else is handed what it needs.
 
+mod examine;
 mod raw;
 
-use cbm_proto::id::{NameError, StationName};
+use cbm_proto::id::StationName;
+use examine::Notes;
+pub use examine::{Examined, Problem, Setting, Source, examine};
 use raw::RawConfig;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs, io,
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -33,31 +36,21 @@ pub enum ConfigError {
         /// What the system said.
         error: io::Error,
     },
-    /// Not TOML, an unknown key, a missing key or a value of a wrong type.
-    #[error("the configuration {path} cannot be used: {cause}; `deploy/examples/cbm.toml` shows \
-             every key", path = .path.display())]
-    Form {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, with the key or the line.
-        cause: String,
+    /// Not TOML, an unknown key, a missing key or a value of a wrong type or out of bounds.
+    #[error("{first}{}", more(*.others))]
+    Wrong {
+        /// The first mistake.
+        first: Problem,
+        /// How many there are beside it.
+        others: usize,
     },
-    /// A station's name breaks its rule.
-    #[error("{key}: {error}")]
-    Name {
-        /// The key that holds the name.
-        key: &'static str,
-        /// The rule.
-        error: NameError,
-    },
-    /// A value is out of bounds.
-    #[error("{key}: {rule}")]
-    Value {
-        /// The key.
-        key: &'static str,
-        /// What it should be.
-        rule: String,
-    },
+}
+
+fn more(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        n => format!(" ({n} more: `cbm config check` names them all)"),
+    }
 }
 
 /// Who a Unix user of this machine is to the station.
@@ -116,54 +109,69 @@ impl Config {
     /// such as `log.level`, `debug`).
     ///
     /// # Errors
-    /// [`ConfigError`], which names the key or the file and what it should be.
+    /// [`ConfigError`], which names the file, the line, the key, and what it should be.
     pub fn load(
         file: &Path,
         environment: impl IntoIterator<Item = (String, String)>,
         flags: &[(&str, &str)],
     ) -> Result<Self, ConfigError> {
-        let read = |error| ConfigError::Read { path: file.to_owned(), error };
-        let absolute = std::path::absolute(file).map_err(read)?;
-        let text = fs::read_to_string(&absolute).map_err(read)?;
-        let raw = RawConfig::layered(&text, environment, flags)
-            .map_err(|cause| ConfigError::Form { path: absolute.clone(), cause })?;
-        Self::resolve(absolute, raw)
+        let Examined { config, problems, .. } = examine(file, environment, flags)?;
+        let others = problems.len().saturating_sub(1);
+        match (config, problems.into_iter().next()) {
+            (_, Some(first)) => Err(ConfigError::Wrong { first, others }),
+            (Some(config), None) => Ok(config),
+            (None, None) => Err(ConfigError::Read {
+                path: file.to_owned(),
+                error: io::Error::other("it holds no settings"),
+            }),
+        }
     }
 
-    fn resolve(file: PathBuf, raw: RawConfig) -> Result<Self, ConfigError> {
+    /// The settings in their types; what breaks a rule is noted, each of them.
+    fn resolve(file: PathBuf, raw: RawConfig, notes: &mut Notes) -> Option<Self> {
         let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
         let at = |path: &Path| normal(&folder.join(path));
-        let station = StationName::parse(&raw.station.name)
-            .map_err(|error| ConfigError::Name { key: "station.name", error })?;
-        let links = raw.mesh.links.map(|names| names.iter().map(|name| link(name)).collect());
+        let station = match StationName::parse(&raw.station.name) {
+            Ok(name) => Some(name),
+            Err(_) if raw.station.name.is_empty() => {
+                notes.wrong("station.name", "missing: say which station this is");
+                None
+            }
+            Err(error) => {
+                notes.wrong("station.name", error);
+                None
+            }
+        };
+        let links = raw.mesh.links.map(|names| links(&names, notes));
+        let log_format = log_format(&raw.log.format, notes);
         let config = Self {
             data: at(&raw.paths.data),
             keys: at(&raw.paths.keys),
             documents: at(&raw.paths.documents),
             socket: at(&raw.paths.socket),
-            listen: addresses("mesh.listen", raw.mesh.listen)?,
-            announce: addresses("mesh.announce", raw.mesh.announce)?,
-            links: links.transpose()?,
+            listen: addresses("mesh.listen", raw.mesh.listen, notes),
+            announce: addresses("mesh.announce", raw.mesh.announce, notes),
+            links,
             redial_min: Duration::from_millis(raw.mesh.redial_min_ms),
             redial_max: Duration::from_millis(raw.mesh.redial_max_ms),
-            officers: raw.officers.into_iter().map(officer).collect::<Result<_, _>>()?,
+            officers: raw.officers.into_iter().map(|entry| officer(entry, notes)).collect(),
             log_level: raw.log.level,
-            log_format: log_format(&raw.log.format)?,
-            station,
+            log_format,
+            // With a wrong name everything else is still checked; what was noted keeps it unused.
+            station: station.or_else(|| StationName::parse("NONE/none").ok())?,
             file,
         };
-        config.check()?;
-        Ok(config)
+        config.check(notes);
+        Some(config)
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
+    fn check(&self, notes: &mut Notes) {
         if self.listen.is_empty() {
-            return Err(value("mesh.listen", "name at least one address"));
+            notes.wrong("mesh.listen", "missing: name at least one address");
         }
         let (min, max) = (self.redial_min, self.redial_max);
         if min < Duration::from_millis(50) || max < min || max > Duration::from_secs(3_600) {
-            let rule = "50 <= redial_min_ms <= redial_max_ms <= 3600000";
-            return Err(value("mesh.redial_min_ms", rule));
+            notes.wrong("mesh.redial_min_ms", "50 <= redial_min_ms <= redial_max_ms <= 3600000");
         }
         if self.socket.as_os_str().len() > SOCKET_PATH_MAX {
             let rule = format!(
@@ -171,47 +179,50 @@ impl Config {
                  choose a shorter path",
                 self.socket.display()
             );
-            return Err(ConfigError::Value { key: "paths.socket", rule });
+            notes.wrong("paths.socket", rule);
         }
         if self.links.as_ref().is_some_and(|links| links.contains(&self.station)) {
-            return Err(value("mesh.links", "a station keeps no link to itself"));
+            notes.wrong("mesh.links", "a station keeps no link to itself");
         }
-        Ok(())
     }
 }
 
-fn value(key: &'static str, rule: &str) -> ConfigError {
-    ConfigError::Value { key, rule: rule.to_owned() }
+fn links(names: &[String], notes: &mut Notes) -> BTreeSet<StationName> {
+    let mut good = BTreeSet::new();
+    for name in names {
+        match StationName::parse(name) {
+            Ok(name) => drop(good.insert(name)),
+            Err(error) => notes.wrong("mesh.links", error),
+        }
+    }
+    good
 }
 
-fn link(name: &str) -> Result<StationName, ConfigError> {
-    StationName::parse(name).map_err(|error| ConfigError::Name { key: "mesh.links", error })
-}
-
-fn addresses(key: &'static str, list: Vec<String>) -> Result<Vec<String>, ConfigError> {
+fn addresses(key: &str, list: Vec<String>, notes: &mut Notes) -> Vec<String> {
     let good = list.iter().all(|a| a.starts_with('/') && !a.contains("/p2p/"));
     if !good || list.len() > ADDRESSES_MAX {
-        let rule = "at most 16 multiaddresses such as /ip4/0.0.0.0/udp/4100/quic-v1";
-        return Err(value(key, rule));
+        notes.wrong(key, "at most 16 multiaddresses such as /ip4/0.0.0.0/udp/4100/quic-v1");
     }
-    Ok(list)
+    list
 }
 
-fn officer(entry: (String, raw::Officer)) -> Result<(String, Officer), ConfigError> {
+fn officer(entry: (String, raw::Officer), notes: &mut Notes) -> (String, Officer) {
     let (user, raw::Officer { officer, office }) = entry;
     let good = |text: &str| (1..=128).contains(&text.chars().count());
     if !good(&officer) || !good(&office) {
-        return Err(value("officers", "officer and office have 1 to 128 characters"));
+        let key = format!("officers.{user}");
+        notes.wrong(&key, "officer and office have 1 to 128 characters");
     }
-    Ok((user, Officer { officer, office }))
+    (user, Officer { officer, office })
 }
 
-fn log_format(text: &str) -> Result<LogFormat, ConfigError> {
+fn log_format(text: &str, notes: &mut Notes) -> LogFormat {
     match text {
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        _ => Err(value("log.format", "text or json")),
+        "json" => return LogFormat::Json,
+        "text" => {}
+        _ => notes.wrong("log.format", "text or json"),
     }
+    LogFormat::Text
 }
 
 /// Without `.` and with `..` taken back by name, as people read paths; nothing has to exist.

@@ -91,6 +91,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("hyper", &["node/src/api"]),
     ("hyper_util", &["node/src/api"]),
     ("clap", &["node/src/cli", "node/src/main.rs"]),
+    ("clap_complete", &["node/src/cli/completions.rs"]),
+    ("clap_mangen", &["node/src/cli/man.rs"]),
 ];
 
 /// What the protocol must not touch: it has no clock, no chance, no disk, no network, no threads.

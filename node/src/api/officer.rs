@@ -44,7 +44,12 @@ impl Duty {
 /// The Unix user that this process runs as, as `[officers]` would name it.
 #[must_use]
 pub fn me() -> String {
-    let uid = rustix::process::getuid().as_raw();
+    user(rustix::process::getuid().as_raw())
+}
+
+/// A Unix user by name, or by number where the machine's own list has none.
+#[must_use]
+pub fn user(uid: u32) -> String {
     user_name(uid).unwrap_or_else(|| uid.to_string())
 }
 

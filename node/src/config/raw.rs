@@ -1,33 +1,31 @@
 //! The settings as they are written: sections, keys, defaults.
 //!
-//! Invariant: nothing is taken that is not named here (`deny_unknown_fields`). The checks of
-//! values are in `config.rs`, which is the only caller.
+//! Invariants: nothing is taken that is not named here (`deny_unknown_fields`); each key can stand
+//! alone, so that `examine` can try every one by itself and name all that are wrong. What must be
+//! there, and in which bounds, is checked in `config.rs`. Used by it and by `examine`.
 
-use config::{Environment, File, FileFormat, Map};
-use serde::Deserialize;
+use config::{ConfigError, Environment, File, FileFormat, Map};
+use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
 /// The whole file.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct RawConfig {
     pub(super) station: Station,
-    #[serde(default)]
     pub(super) paths: Paths,
     pub(super) mesh: Mesh,
-    #[serde(default)]
     pub(super) officers: BTreeMap<String, Officer>,
-    #[serde(default)]
     pub(super) log: Log,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct Station {
     pub(super) name: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Paths {
     pub(super) data: PathBuf,
@@ -44,36 +42,37 @@ impl Default for Paths {
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct Mesh {
     pub(super) listen: Vec<String>,
-    #[serde(default)]
     pub(super) announce: Vec<String>,
-    #[serde(default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) links: Option<Vec<String>>,
-    #[serde(default = "redial_min_ms")]
     pub(super) redial_min_ms: u64,
-    #[serde(default = "redial_max_ms")]
     pub(super) redial_max_ms: u64,
 }
 
-const fn redial_min_ms() -> u64 {
-    500
+impl Default for Mesh {
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            announce: Vec::new(),
+            links: None,
+            redial_min_ms: 500,
+            redial_max_ms: 60_000,
+        }
+    }
 }
 
-const fn redial_max_ms() -> u64 {
-    60_000
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct Officer {
     pub(super) officer: String,
     pub(super) office: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Log {
     pub(super) level: String,
@@ -87,16 +86,12 @@ impl Default for Log {
 }
 
 impl RawConfig {
-    /// File, environment and flags in that order; the last one that sets a key wins. The error is
-    /// what is wrong, in words.
+    /// File, environment and flags in that order; the last one that sets a key wins.
     pub(super) fn layered(
         text: &str,
-        environment: impl IntoIterator<Item = (String, String)>,
+        environment: Map<String, String>,
         flags: &[(&str, &str)],
-    ) -> Result<Self, String> {
-        // Read alone first: this error has the line, the layered one would not.
-        toml::from_str::<toml::Table>(text).map_err(|error| error.to_string())?;
-        let environment: Map<String, String> = environment.into_iter().collect();
+    ) -> Result<Self, ConfigError> {
         let environment = Environment::with_prefix("CBM")
             .prefix_separator("__")
             .separator("__")
@@ -110,9 +105,8 @@ impl RawConfig {
             .add_source(File::from_str(text, FileFormat::Toml))
             .add_source(environment);
         for (key, value) in flags {
-            builder = builder.set_override(*key, *value).map_err(|error| error.to_string())?;
+            builder = builder.set_override(*key, *value)?;
         }
-        let layered = builder.build().map_err(|error| error.to_string())?;
-        layered.try_deserialize().map_err(|error| error.to_string())
+        builder.build()?.try_deserialize()
     }
 }

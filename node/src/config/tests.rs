@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use super::*;
+use std::fs;
 
 const MINIMAL: &str =
     "[station]\nname = \"AAA/mfa\"\n[mesh]\nlisten = [\"/ip4/127.0.0.1/tcp/1\"]\n";
@@ -69,10 +70,10 @@ fn each_mistake_is_told_with_its_place() {
     for (text, words) in [
         (with("[paths]\ndate = \"x\"\n"), "unknown field `date`"),
         (with("[meshes]\n"), "unknown field `meshes`"),
-        ("[mesh]\nlisten = []\n".to_owned(), "missing configuration field \"station\""),
+        ("[mesh]\nlisten = []\n".to_owned(), "station.name: missing"),
         (with("redial_min_ms = \"soon\"\n"), "invalid type"),
         (with("redial_min_ms = 5\n"), "50 <= redial_min_ms"),
-        (with("[log\n"), "line 5"),
+        (with("[log\n"), "cbm.toml:5: this is not TOML"),
         (with("[log]\nformat = \"xml\"\n"), "log.format: text or json"),
         (MINIMAL.replace("AAA/mfa", "aaa/mfa"), "station.name: `aaa` is not a party code"),
         (MINIMAL.replace("/ip4/127.0.0.1/tcp/1", "127.0.0.1:1"), "mesh.listen: at most 16"),
@@ -87,6 +88,41 @@ fn each_mistake_is_told_with_its_place() {
     assert!(error.contains("levle"), "{error}");
     let nowhere = Config::load(Path::new("/nowhere/cbm.toml"), [], &[]).unwrap_err();
     assert!(nowhere.to_string().contains("/nowhere/cbm.toml"));
+}
+
+#[test]
+fn every_mistake_is_named_and_what_holds_says_where_it_came_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cbm.toml");
+    let text = format!(
+        "{MINIMAL}redial_min_ms = \"soon\"\n[paths]\ndate = \"x\"\nkeys = \"k\"\n[log]\nformat = \"xml\"\n\
+         [mash]\n[officers.anna]\nofficer = \"A\"\n"
+    );
+    fs::write(&file, text).unwrap();
+    let environment = [("CBM__LOG__LEVEL", "debug"), ("CBM__LOG__LEVLE", "x")];
+    let environment = environment.map(|(k, v)| (k.to_owned(), v.to_owned()));
+    let examined = examine(&file, environment.clone(), &[]).unwrap();
+    assert_eq!(examined.config.unwrap().keys, folder.path().join("k"), "still to be looked at");
+    let told: Vec<String> = examined.problems.iter().map(ToString::to_string).collect();
+    let wanted = [
+        "cbm.toml:5: mesh.redial_min_ms: invalid type",
+        "cbm.toml:7: paths.date: unknown field `date`",
+        "cbm.toml:11: mash: unknown field `mash`",
+        "CBM__LOG__LEVLE: log.levle: unknown field `levle`",
+        "cbm.toml:10: log.format: text or json",
+        "cbm.toml:13: officers.anna: officer and office have 1 to 128 characters",
+    ];
+    assert_eq!(told.len(), wanted.len(), "{told:#?}");
+    for words in wanted {
+        assert!(told.iter().any(|t| t.contains(words)), "{words}\n{told:#?}");
+    }
+    let from = |key: &str| examined.settings.iter().find(|s| s.key == key).unwrap().clone();
+    assert_eq!(from("paths.keys").source, Source::Line(8));
+    assert_eq!(from("paths.data").source, Source::Default);
+    assert_eq!(from("log.level").source, Source::Environment("CBM__LOG__LEVEL".to_owned()));
+    assert_eq!(from("mesh.listen").value, "[\"/ip4/127.0.0.1/tcp/1\"]");
+    let error = Config::load(&file, environment, &[]).unwrap_err().to_string();
+    assert!(error.contains("(5 more: `cbm config check` names them all)"), "{error}");
 }
 
 #[test]
