@@ -89,6 +89,7 @@ impl Keystore {
             dsa: DsaSecret::from_seed(&*self.read("dsa", "dsa")?),
             peer_seed: self.read("peer", "peer")?,
             epoch: EpochSecret::from_seed(&*self.read(&self.epoch_stem()?, "epoch")?),
+            older: Vec::new(),
             archive: self.read("archive", "archive")?,
         })
     }

@@ -10,7 +10,7 @@ mod words;
 
 use crate::{
     id::hex,
-    limits::KEYS_MAX,
+    limits::{EPOCHS_OWN_MAX, KEYS_MAX},
     primitives::{
         DSA_PUBLIC_LEN, DsaSecret, Entropy, EpochPublic, EpochSecret, KEM_PUBLIC_LEN, KeyError,
         SignPublic, SignSecret, digest,
@@ -65,6 +65,9 @@ pub struct StationKeys {
     pub peer_seed: Zeroizing<[u8; 32]>,
     /// What letters to this station are sealed to.
     pub epoch: EpochSecret,
+    /// Epoch keys of other generations, newest first: what is sealed to one of them opens, and no
+    /// new letter is sealed from it.
+    pub older: Vec<EpochSecret>,
     /// What the station's own records are sealed to.
     pub archive: Zeroizing<[u8; 32]>,
 }
@@ -78,8 +81,14 @@ impl StationKeys {
             dsa: DsaSecret::from_seed(&entropy.bytes()),
             peer_seed: Zeroizing::new(entropy.bytes()),
             epoch: EpochSecret::from_seed(&entropy.bytes()),
+            older: Vec::new(),
             archive: Zeroizing::new(entropy.bytes()),
         }
+    }
+
+    /// Every epoch key that is held, the one in use first, at most [`EPOCHS_OWN_MAX`].
+    pub fn epochs(&self) -> impl Iterator<Item = &EpochSecret> {
+        std::iter::once(&self.epoch).chain(&self.older).take(EPOCHS_OWN_MAX)
     }
 
     /// The public halves, as a certificate lists them.

@@ -64,6 +64,12 @@ pub const DOCUMENTS_PER_PARTY_MAX: usize = 64;
 pub const PARTIES_MAX: usize = 240;
 /// Keys in one certificate, or of one party in the accord.
 pub const KEYS_MAX: usize = 24;
+/// Own epoch keys that a station opens letters with: the one in use and the latest before it. A
+/// letter sealed to one that is older still is asked for again like any that was lost.
+pub const EPOCHS_OWN_MAX: usize = 8;
+/// Epoch keys of another station that letters of its are opened by. With [`EPOCHS_OWN_MAX`] at most
+/// 128 agreements of about 50 µs a station, made when its certificate is read.
+pub const EPOCHS_PEER_MAX: usize = 16;
 /// Addresses, and offices, in one contact record.
 pub const CONTACT_ITEMS_MAX: usize = 16;
 /// Characters of a name or title in a document; of free text in a charter, sixteen times that.

@@ -7,6 +7,7 @@
 //! (restore), `view` (questions that people ask). Called by `node/src/runtime.rs` and by the
 //! simulator, by nobody else.
 
+mod generations;
 mod hear;
 mod meet;
 mod open;
@@ -40,10 +41,11 @@ use crate::outbox::Outbox;
 use crate::own;
 use crate::primitives::Entropy;
 use crate::schedule::{Schedule, Timer};
-use crate::seal::{Frame, PairSecret};
+use crate::seal::Frame;
 use crate::time::{Mono, Now, Timestamp};
 use crate::wire::own::What;
 
+use self::generations::Secrets;
 use self::hear::Rates;
 use self::meet::Meet;
 use self::pair::Pairs;
@@ -91,7 +93,7 @@ pub struct Station {
     keys: Arc<StationKeys>,
     directory: Directory,
     moved: bool,
-    secrets: BTreeMap<StationId, PairSecret>,
+    secrets: Secrets,
     feeds: Feeds,
     outbox: Outbox,
     inbox: Inbox,
@@ -135,7 +137,7 @@ impl Station {
             keys: setup.keys,
             directory: setup.directory,
             moved: setup.moved,
-            secrets: BTreeMap::new(),
+            secrets: Secrets::default(),
             feeds: Feeds::default(),
             outbox: Outbox::default(),
             inbox: Inbox::default(),
@@ -243,19 +245,6 @@ impl Station {
     /// The accord-wide lane.
     fn main_lane(&self) -> Option<LaneId> {
         self.directory.group(crate::accord::ALL).map(|group| group.lane)
-    }
-
-    /// Recomputes what is shared with each member's newest key.
-    fn refresh_secrets(&mut self) {
-        let network = self.directory.network();
-        for member in self.directory.members().filter(|m| m.role == Role::State) {
-            let mine = self.keys.epoch.id();
-            let fits = |s: &PairSecret| s.is_between(&mine, &member.epoch_id);
-            if member.id != self.me && !self.secrets.get(&member.id).is_some_and(fits) {
-                let secret = PairSecret::new(&self.keys.epoch, &member.epoch, &network);
-                self.secrets.insert(member.id, secret);
-            }
-        }
     }
 
     /// What we decide of the next header on a lane.

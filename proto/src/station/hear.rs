@@ -11,7 +11,6 @@ use crate::envelope::{Envelope, Kind, Refusal};
 use crate::event::{Notice, Speak, Verdict};
 use crate::feeds::Novelty;
 use crate::id::{FeedId, StationId};
-use crate::seal::{PairSecret, find_stanza};
 use crate::sync::{Custody, Numbers};
 use crate::time::Mono;
 
@@ -168,6 +167,10 @@ impl Station {
         }
         let key = envelope.signed_by().find_map(|id| author.sign_key(&id)).unwrap_or(&author.sign);
         envelope.verify(key)?;
+        // By a certificate that is not here yet: kept now, it could not be opened.
+        if header.kind == Kind::Sealed && !author.epochs.contains_key(&header.epoch) {
+            return Err(Refusal::UnknownKey(header.epoch));
+        }
         Ok(envelope)
     }
 
@@ -260,8 +263,7 @@ impl Station {
         if header.kind != Kind::Sealed || header.author == self.me {
             return false;
         }
-        let secret = self.secrets.get(&header.author);
-        secret.is_some_and(|secret| find_stanza(envelope, secret).is_some())
+        self.key_to(envelope).is_some()
     }
 
     /// What a feed's lane is to us. Pair lanes are pseudonyms: only their two ends know them.
@@ -278,13 +280,10 @@ impl Station {
 
     /// The station at the other end, if we are at one.
     fn recognise(&self, feed: &FeedId) -> Option<StationId> {
-        let is = |(_, secret): &(&StationId, &PairSecret)| {
-            secret.pair_lane(&feed.incarnation) == feed.lane
-        };
-        if feed.author == self.me {
-            return self.secrets.iter().find(is).map(|(id, _)| *id);
+        if feed.author != self.me {
+            return self.secrets.names(&feed.author, feed).then_some(feed.author);
         }
-        self.secrets.get_key_value(&feed.author).filter(is).map(|(id, _)| *id)
+        self.secrets.peers().find(|peer| self.secrets.names(peer, feed)).copied()
     }
 }
 

@@ -46,8 +46,8 @@ impl Station {
         let header = envelope.header();
         let member = self.state(&header.author)?;
         let epoch = member.epochs.get(&header.epoch)?;
-        let secret = self.secrets.get(&header.author)?;
-        seal::open(envelope, &self.keys.epoch, epoch, secret).ok()?
+        let (mine, secret) = self.key_to(envelope)?;
+        seal::open(envelope, mine, epoch, secret).ok()?
     }
 
     /// Whether this author's key reaches what the letter says: the status it was sealed with, the

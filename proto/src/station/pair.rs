@@ -322,15 +322,15 @@ impl Station {
     /// Seals parts to one station on the lane of the pair, and sends it on its way.
     fn say_pair(&mut self, turn: &mut Turn, peer: StationId, parts: &[Part], s: Status) -> bool {
         let Some(incarnation) = self.voice.incarnation else { return false };
-        let Some(secret) = self.secrets.get(&peer) else { return false };
         let Some(member) = self.directory.member(&peer) else { return false };
+        let Some(secret) = self.secret_with(member) else { return false };
         let lane = secret.pair_lane(&incarnation);
-        self.pairs.learn(lane, peer);
         let frame = self.frame(turn, lane);
         let to = [Recipient { epoch: &member.epoch, pair: secret }];
         let (epoch, sign) = (&self.keys.epoch, &self.keys.sign);
         let sealed = seal::seal(&frame, s, parts, epoch, &to, sign, &mut turn.entropy);
         let Ok((envelope, _)) = sealed else { return false };
+        self.pairs.learn(lane, peer);
         self.keep_own(turn, &envelope);
         self.pairs.seen_on_gossip(&envelope, Way::Stream);
         self.send_pair(turn, peer, envelope);

@@ -44,11 +44,7 @@ impl Station {
     fn concerns(&self, peer: StationId, feed: &FeedId) -> bool {
         match self.directory.lane_members(&feed.lane) {
             Some(members) => [peer, self.me, feed.author].iter().all(|id| members.contains(id)),
-            None => {
-                let secret =
-                    self.secrets.get(&peer).filter(|_| [peer, self.me].contains(&feed.author));
-                secret.is_some_and(|secret| secret.pair_lane(&feed.incarnation) == feed.lane)
-            }
+            None => [peer, self.me].contains(&feed.author) && self.secrets.names(&peer, feed),
         }
     }
 

@@ -145,8 +145,8 @@ impl Station {
         let letter = Letter::compose(draft, &origin);
         let parts = letter.parts(&mut turn.entropy);
         let recipient = |id: &StationId| {
-            let (member, pair) = (self.directory.member(id)?, self.secrets.get(id)?);
-            Some(Recipient { epoch: &member.epoch, pair })
+            let member = self.directory.member(id)?;
+            Some(Recipient { epoch: &member.epoch, pair: self.secret_with(member)? })
         };
         let to: Vec<Recipient<'_>> = owed.keys().filter_map(recipient).collect();
         let frame = self.frame(turn, lane);

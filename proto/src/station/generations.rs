@@ -1,0 +1,82 @@
+//! Generations of keys: what is shared with each member, whichever of their keys and of ours is
+//! meant (`docs/spec/seal.md`, generations of keys).
+//!
+//! A station changes its keys by a new certificate of its own party, and nobody waits for it: what
+//! is new is sealed from and to the newest epoch keys known, and what others sealed before they heard
+//! of the change still opens. So there is one secret for each of a member's epoch keys with each of
+//! ours, and a pair lane of an earlier pair of keys is heard as before.
+
+use std::collections::BTreeMap;
+
+use crate::accord::{Directory, Member, Role};
+use crate::envelope::Envelope;
+use crate::id::{FeedId, KeyId, StationId};
+use crate::keys::StationKeys;
+use crate::limits::EPOCHS_PEER_MAX;
+use crate::primitives::{EpochPublic, EpochSecret};
+use crate::seal::{PairSecret, find_stanza};
+
+use super::Station;
+
+/// Secrets with members, by their epoch key and ours.
+#[derive(Debug, Default)]
+pub(super) struct Secrets(BTreeMap<StationId, BTreeMap<(KeyId, KeyId), PairSecret>>);
+
+impl Secrets {
+    /// Adds what is missing; what is held is not computed again.
+    fn refresh(&mut self, me: StationId, keys: &StationKeys, directory: &Directory) {
+        let network = directory.network();
+        let others = directory.members().filter(|m| m.role == Role::State && m.id != me);
+        for member in others {
+            let held = self.0.entry(member.id).or_default();
+            for theirs in epochs_of(member) {
+                for mine in keys.epochs() {
+                    held.entry((theirs.id(), mine.id()))
+                        .or_insert_with(|| PairSecret::new(mine, theirs, &network));
+                }
+            }
+        }
+    }
+
+    fn between(&self, peer: &StationId, theirs: KeyId, mine: KeyId) -> Option<&PairSecret> {
+        self.0.get(peer)?.get(&(theirs, mine))
+    }
+
+    /// Whether the feed's lane is one between this member and us, of any pair of keys.
+    pub(super) fn names(&self, peer: &StationId, feed: &FeedId) -> bool {
+        let mut all = self.0.get(peer).into_iter().flat_map(BTreeMap::values);
+        all.any(|secret| secret.pair_lane(&feed.incarnation) == feed.lane)
+    }
+
+    /// Members that we share a secret with.
+    pub(super) fn peers(&self) -> impl Iterator<Item = &StationId> {
+        self.0.keys()
+    }
+}
+
+/// The epoch keys of a member that are counted, its newest first.
+fn epochs_of(member: &Member) -> impl Iterator<Item = &EpochPublic> {
+    let others = member.epochs.values().filter(|epoch| epoch.id() != member.epoch_id);
+    std::iter::once(&member.epoch).chain(others).take(EPOCHS_PEER_MAX)
+}
+
+impl Station {
+    /// Computes what is shared with keys that are new here.
+    pub(super) fn refresh_secrets(&mut self) {
+        self.secrets.refresh(self.me, &self.keys, &self.directory);
+    }
+
+    /// The secret that new letters to this member are sealed with.
+    pub(super) fn secret_with(&self, member: &Member) -> Option<&PairSecret> {
+        self.secrets.between(&member.id, member.epoch_id, self.keys.epoch.id())
+    }
+
+    /// Our key that one of the envelope's stanzas is for, with the secret that found it.
+    pub(super) fn key_to(&self, envelope: &Envelope) -> Option<(&EpochSecret, &PairSecret)> {
+        let header = envelope.header();
+        self.keys.epochs().find_map(|mine| {
+            let secret = self.secrets.between(&header.author, header.epoch, mine.id())?;
+            find_stanza(envelope, secret).map(|_| (mine, secret))
+        })
+    }
+}
