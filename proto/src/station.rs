@@ -14,6 +14,7 @@ mod open;
 mod pair;
 mod past;
 mod pull;
+mod regain;
 mod send;
 mod spread;
 mod view;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub use self::past::RestoreError;
+pub use self::regain::{Correspondent, Report};
 pub use self::view::{Addressee, ReopenError, Status};
 pub use self::voice::{Heartbeat, Speaks};
 
@@ -61,6 +63,9 @@ pub struct Setup {
     pub directory: Directory,
     /// The store's marker differs: another machine, or a copied folder.
     pub moved: bool,
+    /// The store was restored from a backup whose newest record is of this time: what came later
+    /// is asked for. May be given again at later starts; the journal knows what is done.
+    pub restored: Option<Timestamp>,
 }
 
 /// A fault planted for the simulator, to prove that it can see.

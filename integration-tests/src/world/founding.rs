@@ -70,7 +70,7 @@ impl Founded {
     /// What a station is made of at each start.
     pub(super) fn setup(&self, me: StationId, moved: bool) -> Result<Setup, Failure> {
         let keys = self.keys(me).ok_or_else(|| Failure::crash(format!("{me:?} has no keys")))?;
-        Ok(Setup { me, keys, directory: self.directory.clone(), moved })
+        Ok(Setup { me, keys, directory: self.directory.clone(), moved, restored: None })
     }
 
     /// The keys of a station, for tests that forge.

@@ -98,7 +98,7 @@ impl Maker {
         let (me, keys, directory) = (self.me, self.keys.clone(), self.directory.clone());
         let work = move |store: &mut dyn Store| {
             let moved = look_through(store)? == Marker::Moved;
-            let mut station = Station::new(Setup { me, keys, directory, moved });
+            let mut station = Station::new(Setup { me, keys, directory, moved, restored: None });
             fill(&mut station, store)?;
             Ok(station)
         };

@@ -144,7 +144,7 @@ impl Hall {
         let mut directory = Directory::new(&self.accord).unwrap();
         directory.admit_all(self.documents.iter().map(|d| &d[..]));
         let (keys, me) = (self.keys[name].clone(), self.names[name]);
-        let mut station = Station::new(Setup { me, keys, directory, moved: false });
+        let mut station = Station::new(Setup { me, keys, directory, moved: false, restored: None });
         for record in &journal {
             station.restore(record).unwrap();
         }
