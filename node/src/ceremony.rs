@@ -177,6 +177,15 @@ pub enum Shown {
         /// Which, in hex.
         key: String,
     },
+    /// What a party says about having checked another one's keys.
+    Attestation {
+        /// Who checked.
+        by: String,
+        /// Whose keys.
+        subject: String,
+        /// How: `IN_PERSON`, `NOTE_VERBALE`, `VOICE` or `OTHER`.
+        method: String,
+    },
 }
 
 /// What a folder of documents is worth.

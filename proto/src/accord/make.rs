@@ -5,15 +5,21 @@
 //! [`Document::signed_by`]. Callers: [`super::Founding`], the shell's `ceremony` and `lab`.
 
 use super::{
+    attestation::Method,
     document::{Document, DocumentKind},
     error::DocumentError,
     member::{Office, Role, Scopes},
-    read::{AccordText, CertificateText, CharterText, ContactText},
+    read::{
+        AccordText, AttestationText, CertificateText, CharterText, ContactText, PEER_DOMAIN,
+        RevocationText, peer_claim,
+    },
+    revocation::Head,
 };
 use crate::{
-    id::{Digest, NetworkId, PartyCode, StationName},
+    id::{Digest, KeyId, NetworkId, PartyCode, StationName},
     keys::{AuthorityPublic, StationPublic},
     limits::{HEADERS_BURST, HEADERS_PER_MINUTE},
+    primitives::SignSecret,
     time::Timestamp,
     wire,
 };
@@ -144,6 +150,42 @@ pub fn contact(
     offices: &[Office],
     made_at: Timestamp,
 ) -> Result<Document, DocumentError> {
+    let payload = contact_payload(network, station, serial, addresses, offices, made_at);
+    let document = Document::unsigned(DocumentKind::Contact, wire::encode(&payload));
+    ContactText::read(&document)?;
+    Ok(document)
+}
+
+/// As [`contact`], with a proof that the station holds this PEER key: it keeps the key even if
+/// somebody else has it certified.
+///
+/// # Errors
+/// The rule that it breaks.
+pub fn proven_contact(
+    network: &NetworkId,
+    station: &StationName,
+    serial: u64,
+    addresses: &[String],
+    offices: &[Office],
+    made_at: Timestamp,
+    peer: &SignSecret,
+) -> Result<Document, DocumentError> {
+    let mut payload = contact_payload(network, station, serial, addresses, offices, made_at);
+    payload.peer = bytes::Bytes::copy_from_slice(peer.public().as_bytes());
+    payload.proof = peer.sign(PEER_DOMAIN, &peer_claim(network, station)).to_vec().into();
+    let document = Document::unsigned(DocumentKind::Contact, wire::encode(&payload));
+    ContactText::read(&document)?;
+    Ok(document)
+}
+
+fn contact_payload(
+    network: &NetworkId,
+    station: &StationName,
+    serial: u64,
+    addresses: &[String],
+    offices: &[Office],
+    made_at: Timestamp,
+) -> wire::Contact {
     let office = |office: &Office| wire::contact::Office {
         code: office.code.clone(),
         title: office.title.clone(),
@@ -151,7 +193,7 @@ pub fn contact(
         hours: office.hours.clone(),
         always: office.always,
     };
-    let payload = wire::Contact {
+    wire::Contact {
         network: network.0.to_vec().into(),
         party: station.party().to_string(),
         station: station.station().to_owned(),
@@ -159,10 +201,9 @@ pub fn contact(
         addresses: addresses.to_vec(),
         offices: offices.iter().map(office).collect(),
         made_at: made_at.0,
-    };
-    let document = Document::unsigned(DocumentKind::Contact, wire::encode(&payload));
-    ContactText::read(&document)?;
-    Ok(document)
+        peer: bytes::Bytes::new(),
+        proof: bytes::Bytes::new(),
+    }
 }
 
 /// What a charter says.
@@ -199,5 +240,93 @@ pub fn charter(network: &NetworkId, draft: &CharterDraft) -> Result<Document, Do
     };
     let document = Document::unsigned(DocumentKind::Charter, wire::encode(&payload));
     CharterText::read(&document)?;
+    Ok(document)
+}
+
+/// A key that is taken back.
+#[derive(Clone, Debug)]
+pub struct RevocationDraft {
+    /// Whose key.
+    pub party: PartyCode,
+    /// Whose key within the party; `None`: the party's own.
+    pub station: Option<StationName>,
+    /// Which key: of SIGN and PEER the id that an Ed25519 key has, of SEAL that of the epoch key.
+    pub key: KeyId,
+    /// What stays valid, in any order.
+    pub heads: Vec<Head>,
+    /// Why, in at most 128 characters.
+    pub reason: String,
+    /// When it is made. Of two revocations of one key the later one is in force.
+    pub made_at: Timestamp,
+}
+
+/// A revocation without its party's signature.
+///
+/// # Errors
+/// The rule that the draft breaks.
+pub fn revocation(network: &NetworkId, draft: &RevocationDraft) -> Result<Document, DocumentError> {
+    let mut heads = draft.heads.clone();
+    heads.sort();
+    heads.dedup();
+    let head = |head: &Head| wire::revocation::Head {
+        incarnation: head.incarnation.0.to_vec().into(),
+        lane: head.lane.0.to_vec().into(),
+        seq: head.seq,
+        header: head.header.0.to_vec().into(),
+    };
+    let station = draft.station.as_ref().map(|station| station.station().to_owned());
+    if draft.station.as_ref().is_some_and(|station| *station.party() != draft.party) {
+        return Err(DocumentError::field("station", "a station of the party"));
+    }
+    let payload = wire::Revocation {
+        network: network.0.to_vec().into(),
+        party: draft.party.to_string(),
+        station: station.unwrap_or_default(),
+        key_id: draft.key.0.to_vec().into(),
+        made_at: draft.made_at.0,
+        reason: draft.reason.clone(),
+        heads: heads.iter().map(head).collect(),
+    };
+    let document = Document::unsigned(DocumentKind::Revocation, wire::encode(&payload));
+    RevocationText::read(&document)?;
+    Ok(document)
+}
+
+/// What a party says about another one's authority keys.
+#[derive(Clone, Debug)]
+pub struct AttestationDraft {
+    /// Who checked.
+    pub by: PartyCode,
+    /// Whose keys.
+    pub subject: PartyCode,
+    /// Ids of the authority keys that were checked, in any order.
+    pub keys: Vec<KeyId>,
+    /// How.
+    pub method: Method,
+    /// When. Of two by one party about one, the later one is in force.
+    pub made_at: Timestamp,
+}
+
+/// An attestation without the signature of the party that checked.
+///
+/// # Errors
+/// The rule that the draft breaks.
+pub fn attestation(
+    network: &NetworkId,
+    draft: &AttestationDraft,
+) -> Result<Document, DocumentError> {
+    let mut keys = draft.keys.clone();
+    keys.sort();
+    keys.dedup();
+    let payload = wire::Attestation {
+        network: network.0.to_vec().into(),
+        by: draft.by.to_string(),
+        subject: draft.subject.to_string(),
+        keys: keys.iter().map(|key| key.0.to_vec().into()).collect(),
+        method: draft.method.code(),
+        made_at: draft.made_at.0,
+    };
+    let document = Document::unsigned(DocumentKind::Attestation, wire::encode(&payload));
+    AttestationText::read(&document)?;
     Ok(document)
 }

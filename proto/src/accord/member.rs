@@ -4,7 +4,7 @@
 //! documents only; everything above reads them and nothing changes them.
 
 use crate::{
-    id::{KeyId, LaneId, PartyCode, StationId, StationName},
+    id::{Digest, KeyId, LaneId, PartyCode, StationId, StationName},
     primitives::{EpochPublic, SignPublic},
     time::Timestamp,
     wire,
@@ -137,8 +137,11 @@ pub struct Member {
     pub sign_key_id: KeyId,
     /// Every key it signed with under any certificate, for what is older than the current one.
     pub sign_keys: BTreeMap<KeyId, SignPublic>,
-    /// Its libp2p Ed25519 public key.
+    /// Its newest libp2p Ed25519 public key.
     pub peer: [u8; 32],
+    /// Its libp2p keys that are let in: of the current certificate and of the one before, none
+    /// revoked, newest first.
+    pub peers: Vec<[u8; 32]>,
     /// The key that letters to it are sealed to now.
     pub epoch: EpochPublic,
     /// Short name of `epoch`.
@@ -157,6 +160,9 @@ pub struct Member {
     pub serial: u64,
     /// When the current certificate ends; `None`: open. An expired one is marked, not refused.
     pub not_after: Option<Timestamp>,
+    /// All its SIGN keys or all its SEAL keys are revoked: nothing is sealed to it and nothing new
+    /// of it is accepted, until its party certifies others.
+    pub silenced: bool,
 }
 
 impl Member {
@@ -176,8 +182,12 @@ impl Member {
 /// Parties that share a lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// `all`, or the charter's name.
+    /// `all`, or the charter's name; `name~xxxx` where another charter has the name.
     pub name: String,
+    /// Identity of the charter's version 1, which names the group for good; `None` for `all`.
+    pub anchor: Option<Digest>,
+    /// Version and identity of the charter in force; `None` for `all`.
+    pub charter: Option<(u32, Digest)>,
     /// Where its envelopes travel.
     pub lane: LaneId,
     /// Who belongs to it.
@@ -195,8 +205,12 @@ pub struct Party {
     pub role: Role,
     /// Its role in the last version that lists it: what it is in a charter that outlives that.
     pub charter_role: Role,
-    /// Ed25519 authority keys of every version, by id.
+    /// Ed25519 authority keys of every version on the way to the one in force, by id.
     pub authority: BTreeMap<KeyId, SignPublic>,
+    /// Those of `authority` that the version in force lists and that are not revoked.
+    pub current: BTreeSet<KeyId>,
+    /// Branches of the accord disagree about it; it has no rights until that is settled.
+    pub contested: bool,
 }
 
 /// Bounds that the accord sets for carriers (docs/spec/documents.md).

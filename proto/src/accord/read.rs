@@ -2,13 +2,15 @@
 //!
 //! Invariants: what is read here came from canonical bytes of one format; every list is in its one
 //! order and within its bound; every name obeys its rule. Who may sign, and what a document builds
-//! on, is judged by `accord/directory.rs`.
+//! on, is judged by `accord/directory.rs`. Revocations and attestations have files of their own.
 
+pub use super::{attestation::AttestationText, revocation::RevocationText};
 use super::{
     document::{Document, DocumentKind},
     error::DocumentError,
     member::{CarryLimits, ClockRow, Clocks, Office, Role, Scopes},
 };
+
 use crate::{
     id::{Digest, KeyId, NetworkId, PartyCode, StationName},
     keys::KeyList,
@@ -21,11 +23,11 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-const fn field(field: &'static str, rule: &'static str) -> DocumentError {
+pub(super) const fn field(field: &'static str, rule: &'static str) -> DocumentError {
     DocumentError::field(field, rule)
 }
 
-fn payload<M: wire::Message + Default>(
+pub(super) fn payload<M: wire::Message + Default>(
     document: &Document,
     kind: DocumentKind,
 ) -> Result<M, DocumentError> {
@@ -210,6 +212,8 @@ pub struct CertificateText {
     pub keys: KeyList,
     /// What its current key may say: both the certificate and the key must allow it.
     pub scopes: Scopes,
+    /// When it was made.
+    pub made_at: Timestamp,
     /// When it ends; `None`: open.
     pub not_after: Option<Timestamp>,
 }
@@ -232,6 +236,7 @@ impl CertificateText {
             network: network(&pb.network)?,
             serial: pb.serial,
             scopes: scopes(pb.scope.as_ref(), keys.sign_scope.as_ref())?,
+            made_at: Timestamp(pb.made_at),
             not_after: (pb.not_after != 0).then_some(Timestamp(pb.not_after)),
             station,
             keys,
@@ -286,6 +291,35 @@ pub struct ContactText {
     pub offices: Vec<Office>,
     /// When the station said so.
     pub made_at: Timestamp,
+    /// A PEER key that the station showed to hold.
+    pub proven: Option<[u8; 32]>,
+}
+
+/// Domain of the signature by which a station shows that it holds a PEER key.
+pub(super) const PEER_DOMAIN: &str = "contact-peer/1";
+
+/// What that signature is over. The name comes last: it is of no fixed length.
+pub(super) fn peer_claim(network: &NetworkId, station: &StationName) -> Vec<u8> {
+    [&network.0[..], station.to_string().as_bytes()].concat()
+}
+
+fn proven(
+    pb: &wire::Contact,
+    network: &NetworkId,
+    station: &StationName,
+) -> Result<Option<[u8; 32]>, DocumentError> {
+    if pb.peer.is_empty() && pb.proof.is_empty() {
+        return Ok(None);
+    }
+    let weak = |problem| key_error(&station.to_string(), problem);
+    let bytes: [u8; 32] = pb.peer.as_ref().try_into().map_err(|_| field("peer", "32 bytes"))?;
+    let key = SignPublic::check(bytes)
+        .map_err(|error| weak(crate::keys::KeyProblem::Weak { role: "PEER", error }))?;
+    let proof: [u8; 64] = pb.proof.as_ref().try_into().map_err(|_| field("proof", "64 bytes"))?;
+    if !key.verify(PEER_DOMAIN, &peer_claim(network, station), &proof) {
+        return Err(field("proof", "the PEER key's signature over network and station"));
+    }
+    Ok(Some(bytes))
 }
 
 impl ContactText {
@@ -309,9 +343,12 @@ impl ContactText {
             good.then(|| text.clone())
                 .ok_or(field("addresses", "multiaddresses such as /ip4/192.0.2.1/udp/4100/quic-v1"))
         };
+        let station = StationName::new(PartyCode::new(&pb.party)?, &pb.station)?;
+        let network = network(&pb.network)?;
         Ok(Self {
-            station: StationName::new(PartyCode::new(&pb.party)?, &pb.station)?,
-            network: network(&pb.network)?,
+            proven: proven(&pb, &network, &station)?,
+            station,
+            network,
             serial: pb.serial,
             addresses: pb.addresses.iter().map(address).collect::<Result<_, _>>()?,
             offices: pb.offices.iter().map(office).collect::<Result<_, _>>()?,
@@ -387,42 +424,6 @@ impl CharterText {
     }
 }
 
-/// A key taken back, and what its party stands by.
-#[derive(Clone, Debug)]
-pub struct RevocationText {
-    /// The network it is for.
-    pub network: NetworkId,
-    /// Whose key.
-    pub party: PartyCode,
-    /// Whose key within the party; `None`: the party's own.
-    pub station: Option<StationName>,
-    /// Which key.
-    pub key: KeyId,
-}
-
-impl RevocationText {
-    /// Reads a revocation.
-    ///
-    /// # Errors
-    /// The first rule that is broken.
-    pub fn read(document: &Document) -> Result<Self, DocumentError> {
-        let pb: wire::Revocation = payload(document, DocumentKind::Revocation)?;
-        let party = PartyCode::new(&pb.party)?;
-        let station = match pb.station.as_str() {
-            "" => None,
-            station => Some(StationName::new(party.clone(), station)?),
-        };
-        let heads = pb.heads.iter().all(|head| {
-            head.incarnation.len() == 16 && head.lane.len() == 16 && head.header.len() == 32
-        });
-        if !heads || pb.heads.len() > 1_024 || pb.reason.chars().count() > NAME_MAX {
-            return Err(field("heads", "at most 1,024, with ids of their lengths"));
-        }
-        let key = KeyId::from_slice(&pb.key_id).ok_or(field("key_id", "16 bytes"))?;
-        Ok(Self { network: network(&pb.network)?, party, station, key })
-    }
-}
-
 fn key_error(whose: &str, problem: crate::keys::KeyProblem) -> DocumentError {
     DocumentError::Key { whose: whose.to_owned(), problem }
 }
@@ -433,11 +434,11 @@ fn name(which: &'static str, text: &str) -> Result<String, DocumentError> {
     good.then(|| text.to_owned()).ok_or(field(which, "1 to 128 characters, none of them control"))
 }
 
-fn digest(which: &'static str, bytes: &[u8]) -> Result<Digest, DocumentError> {
+pub(super) fn digest(which: &'static str, bytes: &[u8]) -> Result<Digest, DocumentError> {
     Digest::from_slice(bytes).ok_or(field(which, "a digest of 32 bytes"))
 }
 
-fn network(bytes: &[u8]) -> Result<NetworkId, DocumentError> {
+pub(super) fn network(bytes: &[u8]) -> Result<NetworkId, DocumentError> {
     NetworkId::from_slice(bytes).ok_or(field("network", "32 bytes"))
 }
 

@@ -58,17 +58,22 @@ impl Roster {
                 role: Role::Unknown(0),
                 charter_role: Role::Unknown(0),
                 authority: BTreeMap::new(),
+                current: BTreeSet::new(),
+                contested: false,
             });
             party.name.clone_from(&listed.name);
             party.charter_role = listed.role;
             // Keys of earlier versions stay: what they certified stays certified.
             party.authority.extend(&listed.authority);
+            party.current = listed.authority.keys().copied().collect();
         }
         for (code, party) in &mut self.parties {
             party.role = text.parties.get(code).map_or(Role::Unknown(0), |listed| listed.role);
         }
         let all = Group {
             name: ALL.to_owned(),
+            anchor: None,
+            charter: None,
             lane: group_lane(&self.network, ALL.as_bytes()),
             parties: text.states().cloned().collect(),
         };
@@ -149,7 +154,13 @@ impl Roster {
         // Later versions keep the lane of the first.
         let held = self.groups.get(&text.name).map(|group| group.lane);
         let lane = held.unwrap_or_else(|| group_lane(&self.network, digest.as_bytes()));
-        let group = Group { name: text.name.clone(), lane, parties: text.members.clone() };
+        let group = Group {
+            name: text.name.clone(),
+            anchor: Some(digest),
+            charter: Some((text.version, digest)),
+            lane,
+            parties: text.members.clone(),
+        };
         self.groups.insert(text.name.clone(), group);
         self.refresh();
         Ok(())
@@ -208,6 +219,8 @@ fn member(id: StationId, text: CertificateText) -> Option<Member> {
         sign_key_id: sign.id(),
         sign_keys: text.keys.sign.iter().map(|key| (key.id(), *key)).collect(),
         peer: *text.keys.peer.first()?,
+        peers: text.keys.peer.clone(),
+        silenced: false,
         epoch_id: epoch.id(),
         epoch,
         epochs: text.keys.seal.iter().map(|key| (key.id(), key.clone())).collect(),
