@@ -15,6 +15,7 @@ pub mod decline;
 pub mod demo;
 pub mod files;
 pub mod inbox;
+pub mod journal;
 pub mod keygen;
 pub mod lab;
 pub mod man;
@@ -23,11 +24,12 @@ pub mod print;
 pub mod reply;
 pub mod send;
 pub mod show;
+pub mod source;
 pub mod status;
 pub mod template;
 pub mod types;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -87,6 +89,8 @@ pub enum Verb {
     Completions(completions::Completions),
     /// Write the man pages into a folder.
     Man(man::Man),
+    /// Verify and list what is on the disk; find the heads of a station's feeds.
+    Journal(journal::Journal),
 }
 
 /// Which node.
@@ -103,7 +107,7 @@ impl Node {
     /// # Errors
     /// It cannot be read or is wrong.
     pub fn config(&self) -> Result<Config, Failure> {
-        Config::load(&self.config, environment(), &[]).map_err(|e| unusable(&e))
+        load(&self.config)
     }
 
     /// The way to the running node.
@@ -124,6 +128,14 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 fn unusable(error: &ConfigError) -> Failure {
     let otherwise = "name the file that `cbm run` takes; `cbm config example` prints one";
     Failure::told(Code::Usage, "the configuration cannot be used", error, otherwise)
+}
+
+/// The configuration in a file, with what the environment says on top.
+///
+/// # Errors
+/// It cannot be read or is wrong.
+pub fn load(file: &Path) -> Result<Config, Failure> {
+    Config::load(file, environment(), &[]).map_err(|e| unusable(&e))
 }
 
 /// How to print.

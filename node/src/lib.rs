@@ -4,6 +4,7 @@
 //! says is carried out in order. `runtime` is the loop; the other modules are its hands.
 
 pub mod api;
+pub mod backup;
 pub mod ceremony;
 pub mod cli;
 pub mod clock;

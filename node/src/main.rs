@@ -40,6 +40,7 @@ fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Decline(args) => ask(cli::decline::run(args)),
         Verb::Reply(args) => ask(cli::reply::run(args)),
         Verb::Peers(args) => ask(cli::peers::run(args)),
+        Verb::Journal(args) => ask(cli::journal::run(args)),
     }
 }
 

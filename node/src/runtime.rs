@@ -255,6 +255,14 @@ impl Runtime {
                 Ok(())
             }
             Command::Stored { msg, id, reply } => self.stored(msg, id, reply).await,
+            Command::Durable(reply) => {
+                let read = move |store: &mut dyn Store| {
+                    // Whoever asked may be gone.
+                    let _ = reply.send(store.served());
+                };
+                self.performer.writer().begin(read).await?;
+                Ok(())
+            }
             Command::Links(reply) => {
                 // Whoever asked may be gone.
                 let _ = reply.send(self.links.clone());

@@ -13,6 +13,7 @@
 
 pub mod disk;
 mod index;
+pub mod inspect;
 mod journal;
 mod marker;
 pub mod memory;
@@ -58,6 +59,17 @@ impl Position {
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.segment(), self.offset())
+    }
+}
+
+impl std::str::FromStr for Position {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split_once(':').and_then(|(segment, offset)| {
+            Some(Self::new(segment.parse().ok()?, offset.parse().ok()?))
+        });
+        parts.ok_or("a place in the journal is written SEGMENT:OFFSET, such as 1:64")
     }
 }
 
@@ -222,6 +234,9 @@ pub trait Store: Send {
     /// a scan: damage that the scan finds makes it [`Marker::Moved`]. A synced record of kind
     /// `Incarnation` makes it [`Marker::Same`].
     fn marker(&self) -> Marker;
+
+    /// Behind the last durable record: what stands before this place stays as it is.
+    fn served(&self) -> Position;
 
     /// What was found or mended since the last call.
     fn take_reports(&self) -> Vec<Report>;

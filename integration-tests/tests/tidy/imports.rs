@@ -32,7 +32,8 @@ const NODE: &[(&str, &[&str])] = &[
     ("mesh", &[]),
     ("config", &[]),
     ("perform", &["clock", "mesh", "store"]),
-    ("api", &["clock", "config"]),
+    ("api", &["clock", "config", "store"]),
+    ("backup", &["clock", "config", "documents", "keystore", "store"]),
     (
         "runtime",
         &[
@@ -49,7 +50,10 @@ const NODE: &[(&str, &[&str])] = &[
     ),
     ("ceremony", &["clock", "documents", "keystore"]),
     ("lab", &["ceremony", "clock", "config", "documents", "keystore"]),
-    ("cli", &["api", "ceremony", "clock", "config", "documents", "keystore", "lab"]),
+    (
+        "cli",
+        &["api", "backup", "ceremony", "clock", "config", "documents", "keystore", "lab", "store"],
+    ),
     (
         "demo",
         &[

@@ -18,6 +18,7 @@ use cbm_proto::{
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::failure::{Code, Failure};
+use crate::store::Position;
 
 /// Commands waiting for the runtime. Full: the API waits, and with it the caller.
 pub const COMMANDS: usize = 256;
@@ -85,6 +86,8 @@ pub enum Command {
         /// For the answer.
         reply: oneshot::Sender<Result<Stored, String>>,
     },
+    /// How far the journal is durable.
+    Durable(oneshot::Sender<Position>),
     /// The links are asked for.
     Links(oneshot::Sender<Links>),
     /// A link is held down, or let up.
@@ -198,6 +201,14 @@ impl Desk {
             let otherwise = "look at the disk and at the node's log";
             Failure::told(Code::Storage, "the letter could not be read", e, otherwise)
         })
+    }
+
+    /// How far the journal is durable; everything acknowledged before the call is before it.
+    ///
+    /// # Errors
+    /// The node is stopping.
+    pub async fn durable(&self) -> Result<Position, Failure> {
+        self.ask(Command::Durable).await
     }
 
     /// The links.

@@ -25,7 +25,9 @@ use super::{
     follow, letters,
     officer::Duty,
     server::Caller,
-    shape::{AckRequest, DeclineRequest, Health, PeerView, SendRequest, Sent, StatusView},
+    shape::{
+        AckRequest, DeclineRequest, Health, JournalView, PeerView, SendRequest, Sent, StatusView,
+    },
     view,
 };
 
@@ -59,6 +61,7 @@ pub fn routes(api: Api) -> Router {
         .route("/v1/peers/cut", post(cut))
         .route("/v1/peers/mend", post(mend))
         .route("/v1/health", get(health))
+        .route("/v1/journal", get(journal))
         .fallback(nothing_here)
         .layer(DefaultBodyLimit::max(REQUEST_MAX))
         .with_state(api)
@@ -221,6 +224,14 @@ async fn hold(api: Api, body: &Bytes, on: bool) -> Result<Json<Vec<PeerView>>, F
 async fn health(State(api): State<Api>) -> Result<Json<Health>, Failure> {
     let links = api.desk.links().await?;
     api.desk.look(move |station, _| view::health(station, &links)).await.map(Json)
+}
+
+/// Counts first, so that no letter is counted that does not stand before the place.
+async fn journal(State(api): State<Api>) -> Result<Json<JournalView>, Failure> {
+    let count = |station: &Station, _| (station.inbox().count(), station.sent().count());
+    let (received, sent) = api.desk.look(count).await?;
+    let durable = api.desk.durable().await?.to_string();
+    Ok(Json(JournalView { durable, received: received as u64, sent: sent as u64 }))
 }
 
 /// The officer at the other end; policy refuses anybody else.

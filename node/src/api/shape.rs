@@ -235,6 +235,17 @@ pub struct PeerView {
     pub addresses: Vec<String>,
 }
 
+/// How far the journal of the running node is durable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalView {
+    /// Everything before this place, `SEGMENT:OFFSET`, survives a power cut and stays as it is.
+    pub durable: String,
+    /// Letters that were received, of those that stand before it.
+    pub received: u64,
+    /// Letters that were sent, likewise.
+    pub sent: u64,
+}
+
 /// How the node is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {

@@ -1,6 +1,6 @@
 //! How things are printed for people: aligned tables of at most 80 columns, short times.
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -76,6 +76,59 @@ pub fn shorten(text: &str, width: usize) -> String {
     let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
     short.push('…');
     short
+}
+
+/// A number of bytes, in the unit that people would use.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes;
+    let mut unit = "B";
+    let mut rest = 0;
+    for next in units {
+        if value < 1024 {
+            break;
+        }
+        (rest, value, unit) = (value % 1024, value / 1024, next);
+    }
+    if unit == "B" { format!("{value} B") } else { format!("{value}.{} {unit}", rest * 10 / 1024) }
+}
+
+/// How far a long work has come, on standard error where that is a terminal.
+#[derive(Debug)]
+pub struct Progress {
+    what: &'static str,
+    done: u64,
+    shown: u64,
+    terminal: bool,
+}
+
+/// Bytes between two lines of progress.
+const STEP: u64 = 4 * 1024 * 1024;
+
+impl Progress {
+    /// Nothing done yet. `what`: a word such as `verified`.
+    #[must_use]
+    pub fn new(what: &'static str) -> Self {
+        Self { what, done: 0, shown: 0, terminal: std::io::stderr().is_terminal() }
+    }
+
+    /// So many bytes more.
+    pub fn more(&mut self, bytes: u64) {
+        self.done += bytes;
+        if self.terminal && self.done - self.shown >= STEP {
+            self.shown = self.done;
+            eprint!("\r{} {} ", self.what, size(self.done));
+        }
+    }
+
+    /// Clears the line.
+    pub fn end(&mut self) {
+        if self.terminal && self.shown > 0 {
+            eprint!("\r{:width$}\r", "", width = 40);
+        }
+        self.shown = 0;
+    }
 }
 
 /// `2026-11-22T00:30:01.123Z` as `11-22 00:30:01Z`; anything else as it is.

@@ -329,6 +329,10 @@ impl Store for DiskStore {
         self.marker.judge(&self.holes.borrow(), self.journal.is_empty())
     }
 
+    fn served(&self) -> Position {
+        self.journal.served()
+    }
+
     fn take_reports(&self) -> Vec<Report> {
         std::mem::take(&mut self.reports.borrow_mut())
     }
@@ -352,7 +356,7 @@ fn indexed(position: Position, record: &Record) -> Indexed {
 
 /// The lock on a folder.
 #[derive(Debug)]
-struct Lock(File);
+pub(super) struct Lock(File);
 
 impl Drop for Lock {
     fn drop(&mut self) {
@@ -361,7 +365,7 @@ impl Drop for Lock {
     }
 }
 
-fn lock(folder: &Path) -> Result<Lock, StoreError> {
+pub(super) fn lock(folder: &Path) -> Result<Lock, StoreError> {
     let path = folder.join("lock");
     let mut options = File::options();
     let file = options.write(true).create(true).truncate(false).mode(0o600).open(&path);

@@ -342,7 +342,7 @@ impl Journal {
     }
 }
 
-fn damage(segment: u32, item: &Item) -> Option<Report> {
+pub(super) fn damage(segment: u32, item: &Item) -> Option<Report> {
     let (offset, what) = match item {
         Item::Spoiled { offset } => (*offset, "a record's bytes do not match their digest"),
         Item::Gap { offset, .. } => (*offset, "records cannot be told apart"),
@@ -351,7 +351,7 @@ fn damage(segment: u32, item: &Item) -> Option<Report> {
     Some(Report::Damage { at: Position::new(segment, offset), what })
 }
 
-fn lost_tail(segment: u32, offset: u32) -> Report {
+pub(super) fn lost_tail(segment: u32, offset: u32) -> Report {
     let at = Position::new(segment, offset);
     Report::Damage { at, what: "the end of the segment cannot be read" }
 }

@@ -239,6 +239,10 @@ impl Store for MemoryStore {
         }
     }
 
+    fn served(&self) -> Position {
+        position(self.disk.drive().image.records.len())
+    }
+
     fn take_reports(&self) -> Vec<Report> {
         Vec::new()
     }

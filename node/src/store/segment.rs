@@ -53,7 +53,7 @@ pub(super) fn path_of(folder: &Path, number: u32) -> PathBuf {
 }
 
 /// Numbers of all segment files, damaged ones put aside included.
-fn numbers(folder: &Path) -> Result<BTreeSet<(u32, bool)>, StoreError> {
+pub(super) fn numbers(folder: &Path) -> Result<BTreeSet<(u32, bool)>, StoreError> {
     let mut found = BTreeSet::new();
     for entry in fs::read_dir(folder).map_err(at("reading", folder))? {
         let name = entry.map_err(at("reading", folder))?.file_name();

@@ -1,0 +1,214 @@
+//! Looks at a journal without changing a byte of it: to verify it, to list it, to back it up.
+//!
+//! Invariants: no file is written, renamed or cut; a record is handed over only when its digest
+//! holds; what is damaged is named and stepped over; where another process writes, nothing is read
+//! beyond a position that it gave, or beyond what the segment itself says is durable. Called by
+//! `backup` and by the verbs of `cbm journal`.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use cbm_proto::{
+    id::Digest,
+    journal::{End, Item, JournalError, Reader, Record, RecordKind, SegmentHeader},
+};
+
+use super::{
+    Position, Report, StoreError,
+    disk::{Lock, lock},
+    journal::{damage, lost_tail},
+    segment::{at, numbers, path_of},
+};
+
+/// A segment as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentSeen {
+    /// Its number.
+    pub number: u32,
+    /// Its file.
+    pub path: PathBuf,
+    /// Length that its header gives, bytes.
+    pub size: u32,
+    /// Bytes up to the end of its last record; behind them there is nothing to keep.
+    pub used: u32,
+}
+
+/// What a walk over a whole journal found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inspected {
+    /// The chain's first value: it names the journal. `None` where no segment can be read.
+    pub name: Option<Digest>,
+    /// The segments, in order.
+    pub segments: Vec<SegmentSeen>,
+    /// Records that were handed over.
+    pub records: u64,
+    /// Records whose content was dropped on purpose.
+    pub dropped: u64,
+    /// The chain's value at the end.
+    pub chain: Option<Digest>,
+    /// Where the records end.
+    pub end: Option<Position>,
+    /// What is damaged.
+    pub damage: Vec<Report>,
+    /// Where bytes begin that were never acknowledged; ordinary after a power cut.
+    pub torn: Option<Position>,
+}
+
+/// How far to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// To the end: nobody writes.
+    End,
+    /// Up to here, as the process that writes says.
+    Position(Position),
+    /// As far as the newest segment says that it is durable: somebody writes.
+    Durable,
+}
+
+/// Keeps other processes out of a store's folder for as long as it lives.
+#[derive(Debug)]
+pub struct Hold(#[allow(dead_code, reason = "it is held, not read")] Lock);
+
+/// The folder with the segments, inside a store's folder.
+#[must_use]
+pub fn journal_folder(data: &Path) -> PathBuf {
+    data.join("journal")
+}
+
+/// Takes the store's folder, which must be there.
+///
+/// # Errors
+/// [`StoreError::Locked`] while a node runs on it; else what the system says.
+pub fn hold(data: &Path) -> Result<Hold, StoreError> {
+    let journal = journal_folder(data);
+    fs::metadata(&journal).map_err(at("reading", &journal))?;
+    lock(data).map(Hold)
+}
+
+/// Walks the journal of the store in `data` and hands over every sound record.
+///
+/// # Errors
+/// A file cannot be read, or a segment is of a newer version.
+pub fn inspect(
+    data: &Path,
+    until: Until,
+    each: &mut dyn FnMut(Position, Record),
+) -> Result<Inspected, StoreError> {
+    let folder = journal_folder(data);
+    let mut found = Inspected::default();
+    let mut files = BTreeMap::new();
+    for (number, sound) in numbers(&folder)? {
+        if sound {
+            files.insert(number, path_of(&folder, number));
+        } else {
+            let what = "a segment was put aside, because its head cannot be read";
+            found.damage.push(Report::Damage { at: Position::new(number, 0), what });
+        }
+    }
+    if let Until::Position(end) = until {
+        files.retain(|number, _| *number <= end.segment());
+    }
+    let newest = files.keys().next_back().copied();
+    let mut before: Option<(u32, Digest, u64)> = None;
+    for (number, path) in files {
+        let bytes = fs::read(&path).map_err(at("reading", &path))?;
+        let last = Some(number) == newest;
+        before = segment(&mut found, (number, path, bytes), last, until, before, each)?;
+    }
+    Ok(found)
+}
+
+type Before = Option<(u32, Digest, u64)>;
+
+fn segment(
+    found: &mut Inspected,
+    (number, path, mut bytes): (u32, PathBuf, Vec<u8>),
+    last: bool,
+    until: Until,
+    before: Before,
+    each: &mut dyn FnMut(Position, Record),
+) -> Result<Before, StoreError> {
+    let head = match SegmentHeader::parse(&bytes) {
+        Ok(head) => head,
+        Err(error @ JournalError::Version(_)) => return Err(error.into()),
+        Err(_) => {
+            let what = "a segment's head cannot be read";
+            found.damage.push(Report::Damage { at: Position::new(number, 0), what });
+            return Ok(before);
+        }
+    };
+    found.name.get_or_insert(head.chain);
+    let follows = before.map_or(head.first == 0, |(previous, chain, index)| {
+        previous + 1 == number && chain == head.chain && index == head.first
+    });
+    if !follows {
+        let what = "records before this segment are missing";
+        found.damage.push(Report::Damage { at: Position::new(number, 0), what });
+    }
+    // Up to a position that the writer gave, everything is durable: nothing there may be torn.
+    let told = matches!(until, Until::Position(end) if end.segment() == number);
+    if let (true, Until::Position(end)) = (told, until) {
+        bytes.truncate(end.offset() as usize);
+    }
+    if last && until == Until::Durable {
+        let mark = Reader::new(&bytes, false)?.durable_mark();
+        bytes.truncate(mark as usize);
+    }
+    let mut reader = Reader::new(&bytes, !last || told || until == Until::Durable)?;
+    while let Some(item) = reader.next_item() {
+        found.damage.extend(damage(number, &item));
+        match item {
+            Item::Kept { offset, record } => {
+                found.records += 1;
+                each(Position::new(number, offset), record);
+            }
+            Item::Dropped { .. } => found.dropped += 1,
+            Item::Spoiled { .. } | Item::Gap { .. } => {}
+        }
+    }
+    let used = reader.end().map_or(0, End::offset);
+    match reader.end() {
+        Some(End::Torn(offset)) => found.torn = Some(Position::new(number, offset)),
+        Some(End::Corrupt(offset)) => found.damage.push(lost_tail(number, offset)),
+        Some(End::Clean(_)) | None => {}
+    }
+    (found.chain, found.end) = (Some(reader.chain()), Some(Position::new(number, used)));
+    let index = reader.index();
+    let chain = reader.chain();
+    found.segments.push(SegmentSeen { number, path, size: head.size, used });
+    Ok(Some((number, chain, index)))
+}
+
+/// One record by its place, with what it is about; `None` where no sound record begins.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn record_at(data: &Path, place: Position) -> Result<Option<Record>, StoreError> {
+    let path = path_of(&journal_folder(data), place.segment());
+    let bytes = match fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(at("reading", &path))?,
+    };
+    let Ok(head) = SegmentHeader::parse(&bytes) else { return Ok(None) };
+    let window = bytes.get(place.offset() as usize..);
+    Ok(window.and_then(|window| cbm_proto::journal::read_at(window, &head.chain)))
+}
+
+/// What people call a kind of record.
+#[must_use]
+pub const fn kind_word(kind: RecordKind) -> &'static str {
+    match kind {
+        RecordKind::Envelope => "envelope",
+        RecordKind::Document => "document",
+        RecordKind::Sent => "sent",
+        RecordKind::Opened => "opened",
+        RecordKind::Taken => "taken",
+        RecordKind::Event => "event",
+        RecordKind::Incarnation => "incarnation",
+        RecordKind::Note => "note",
+        RecordKind::Unknown(_) => "newer",
+    }
+}
