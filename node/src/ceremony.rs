@@ -6,6 +6,7 @@
 //! stations would not believe. Time and chance are handed in. Used by the command line and `lab`.
 
 pub mod card;
+mod rotate;
 mod steps;
 
 use crate::{documents::FileError, keystore::KeystoreError};
@@ -16,6 +17,7 @@ use cbm_proto::{
 use serde::Serialize;
 use std::path::PathBuf;
 
+pub use rotate::rotate_station;
 pub use steps::{
     Announcement, Certification, announce, certify, keygen_authority, keygen_station, new_accord,
     show, sign_accord, verify,

@@ -7,6 +7,7 @@
 
 mod error;
 mod files;
+pub mod generations;
 pub mod signer;
 
 pub use error::KeystoreError;
@@ -126,6 +127,11 @@ impl Keystore {
             None => Ok(first),
             Some(_) => Err(KeystoreError::SeveralEpochs(self.folder.clone())),
         }
+    }
+
+    /// The same in another folder: one of the station's generations.
+    fn within(&self, folder: PathBuf) -> Self {
+        Self { folder }
     }
 
     fn write(&self, stem: &str, role: &str, seed: &[u8; 32]) -> Result<(), KeystoreError> {

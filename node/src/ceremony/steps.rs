@@ -249,7 +249,14 @@ fn written(
         DocumentKind::Contact => "contact",
         _ => "certificate",
     };
-    let name = format!("{}-{}-{kind}.{}", station.party(), station.station(), documents::ENDING);
+    // A later certificate stands beside the earlier ones: what was signed by their keys is read by
+    // them. A contact record takes the place of the one before.
+    let number = match document.kind() {
+        DocumentKind::Certificate if serial > 1 => format!("-{serial}"),
+        _ => String::new(),
+    };
+    let (party, short, ending) = (station.party(), station.station(), documents::ENDING);
+    let name = format!("{party}-{short}-{kind}{number}.{ending}");
     let file = folder.join(name);
     documents::write(&file, document.bytes())?;
     let kind = kind_word(document.kind());

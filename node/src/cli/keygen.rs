@@ -29,13 +29,25 @@ enum Whose {
         made: Made,
     },
     /// Of a station; its authority then certifies them by the card.
-    Station {
-        /// The station, such as EST/mfa.
-        #[arg(long)]
-        station: String,
-        #[command(flatten)]
-        made: Made,
-    },
+    Station(OfStation),
+}
+
+#[derive(Debug, Args)]
+struct OfStation {
+    /// The station, such as EST/mfa; with --rotate its card tells when absent.
+    #[arg(long, required_unless_present = "rotate")]
+    station: Option<String>,
+    /// Folder to make them in; empty, or not there yet.
+    #[arg(long, value_name = "DIR", required_unless_present = "rotate")]
+    out: Option<PathBuf>,
+    /// Make the next keys of a station that has some; they wait for their certificate.
+    #[arg(long, requires = "keys", conflicts_with = "out")]
+    rotate: bool,
+    /// With --rotate: folder of the keys in use; the next ones are made in its `next`.
+    #[arg(long, value_name = "DIR", requires = "rotate")]
+    keys: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
 }
 
 #[derive(Debug, Args)]
@@ -64,10 +76,20 @@ pub fn run(args: &Keygen) -> Result<(), Failure> {
             let keys = ceremony::keygen_authority(&made.out, &party, &mut entropy()?);
             show(&keys.map_err(|e| failed(&e))?, made.output.json)
         }
-        Whose::Station { station, made } => {
-            let station = StationName::parse(station).map_err(|e| usage(&e))?;
-            let keys = ceremony::keygen_station(&made.out, &station, &mut entropy()?);
-            show(&keys.map_err(|e| failed(&e))?, made.output.json)
+        Whose::Station(of) => {
+            let station = of.station.as_deref().map(StationName::parse).transpose();
+            let station = station.map_err(|e| usage(&e))?;
+            let keys = match (&of.keys, &of.out, &station) {
+                (Some(keys), ..) => {
+                    ceremony::rotate_station(keys, station.as_ref(), &mut entropy()?)
+                }
+                (None, Some(out), Some(station)) => {
+                    ceremony::keygen_station(out, station, &mut entropy()?)
+                }
+                // The parser has asked for both.
+                _ => return Err(usage(&"no station and no folder")),
+            };
+            show(&keys.map_err(|e| failed(&e))?, of.output.json)
         }
     }
 }

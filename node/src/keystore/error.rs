@@ -53,6 +53,24 @@ pub enum KeystoreError {
     /// More than one epoch key, and nothing says which one counts.
     #[error("{0} holds several epoch keys: leave the one that the certificate names")]
     SeveralEpochs(PathBuf),
+    /// The next generation is there already.
+    #[error(
+        "{0} holds keys that wait for their certificate: have them certified, or remove that \
+         folder to make others"
+    )]
+    NextWaits(PathBuf),
+    /// The certificate names a key that is not here.
+    #[error(
+        "the station's certificate names a {role} key that is not in {folder}, its `next` or its \
+         `past`: put the right folder there, or have the party's authority certify these keys",
+        folder = .folder.display()
+    )]
+    NotNamed {
+        /// Which key.
+        role: &'static str,
+        /// Where it was looked for.
+        folder: PathBuf,
+    },
     /// Keys are there already.
     #[error("{0} exists already: choose another folder, keys are never written over")]
     Exists(PathBuf),
