@@ -18,9 +18,10 @@ use crate::draft::Draft;
 pub use crate::envelope::Verdict;
 use crate::id::{EnvelopeId, Incarnation, LaneId, MsgId, StationId};
 use crate::journal::Record;
+use crate::people::Checked;
 pub use crate::receipt::Officer;
 use crate::sync::Numbers;
-use crate::terms::{Level, Outcome, Reason};
+use crate::terms::{Cause, Level, Outcome, Reason};
 
 /// Names one question from the shell that wants an answer: a heard message, a stream, a command.
 /// Drawn by the shell, unique within one run of the process.
@@ -59,6 +60,19 @@ pub enum Input {
         act: Act,
         /// Who does it, and for which office. The shell knows it from the Unix user.
         by: Officer,
+    },
+    /// An officer compared the fingerprints of a party's keys. Answered by [`Speak::Reply`] with the
+    /// check's own id.
+    Checked {
+        /// For the answer.
+        token: Token,
+        /// What came of it.
+        checked: Box<Checked>,
+    },
+    /// The mesh refused nodes that no certificate names.
+    Strangers {
+        /// How many since it last said so.
+        refused: u64,
     },
     /// A message came by gossip. Yields exactly one verdict.
     Heard {
@@ -303,6 +317,8 @@ pub enum Notice {
     ClockInDoubt(bool),
     /// A neighbour defers our envelopes: we are over the accord's rate.
     OverRate,
+    /// Somebody tried to pass for somebody else; the row of it is new or has doubled.
+    Incident(Cause),
     /// A document was refused; the text says why.
     Document(String),
 }

@@ -4,13 +4,17 @@
 //! envelope brought it, so that a letter sealed again after a loss, or said by a sibling station,
 //! is not shown twice. The level is the highest that we told its author.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
 use crate::id::{Digest, EnvelopeId, MsgId, PartyCode, StationId};
+use crate::limits::NEWEST_KEPT;
 use crate::terms::{Level, Outcome, Precedence, Status};
 use crate::time::Timestamp;
+
+/// Types of letters that say something about the line or the office itself, found without a search.
+pub const WATCHED: [&str; 3] = ["contact-entry", "service-notice", "comms-check-result"];
 
 /// The envelope that receipts of a letter name. A sender that lost its disk seals a letter again and
 /// knows only the newer envelope; so the one that was sealed last is named.
@@ -73,6 +77,8 @@ pub struct Inbox {
     letters: BTreeMap<(MsgId, PartyCode), Received>,
     arrival: BTreeMap<u64, (MsgId, PartyCode)>,
     envelopes: BTreeMap<EnvelopeId, (MsgId, PartyCode)>,
+    /// Of the types that the directory rests on: the newest ones of each party, oldest first.
+    watched: BTreeMap<(PartyCode, &'static str), VecDeque<MsgId>>,
     last: u64,
 }
 
@@ -93,6 +99,7 @@ impl Inbox {
         letter.number = self.last;
         self.arrival.insert(self.last, key.clone());
         self.envelopes.insert(letter.envelope, key.clone());
+        self.watch(&letter);
         self.letters.insert(key, letter);
     }
 
@@ -101,6 +108,22 @@ impl Inbox {
     #[must_use]
     pub fn get(&self, msg: &MsgId) -> Option<&Received> {
         self.of(msg).min_by_key(|letter| letter.number)
+    }
+
+    fn watch(&mut self, letter: &Received) {
+        if let Some(kind) = WATCHED.into_iter().find(|kind| *kind == letter.type_name) {
+            let newest = self.watched.entry((letter.party.clone(), kind)).or_default();
+            newest.push_back(letter.msg);
+            if newest.len() > NEWEST_KEPT {
+                newest.pop_front();
+            }
+        }
+    }
+
+    /// A party's newest letters of one of the [`WATCHED`] types, the last to come first.
+    pub fn newest(&self, party: &PartyCode, kind: &'static str) -> impl Iterator<Item = &Received> {
+        let ids = self.watched.get(&(party.clone(), kind)).into_iter().flatten().rev();
+        ids.filter_map(|msg| self.of_party(party, msg))
     }
 
     /// The letter of this id from this party.
@@ -219,6 +242,25 @@ mod tests {
         inbox.enter(letter(1, "FIN"));
         assert_eq!(inbox.iter().count(), 2);
         assert_eq!(inbox.get(&MsgId([1; 16])).unwrap().party.as_str(), "EST");
+    }
+
+    #[test]
+    fn the_newest_of_a_watched_type_are_found_by_party() {
+        let mut inbox = Inbox::default();
+        for msg in 0..40 {
+            let party = if msg % 2 == 0 { "EST" } else { "FIN" };
+            let kind = if msg % 4 == 0 { "service-notice" } else { "operator-note" };
+            inbox.enter(Received { type_name: kind.into(), ..letter(msg, party) });
+        }
+        let est = PartyCode::new("EST").unwrap();
+        let newest: Vec<u8> =
+            inbox.newest(&est, "service-notice").map(|l| l.msg.0[0]).take(3).collect();
+        assert_eq!(newest, [36, 32, 28]);
+        assert_eq!(inbox.newest(&est, "contact-entry").count(), 0);
+        for msg in 40..80 {
+            inbox.enter(Received { type_name: "service-notice".into(), ..letter(msg, "EST") });
+        }
+        assert_eq!(inbox.newest(&est, "service-notice").count(), NEWEST_KEPT);
     }
 
     #[test]

@@ -8,6 +8,8 @@
 
 mod words;
 
+pub use words::{word_of, words_of};
+
 use crate::{
     id::hex,
     limits::{EPOCHS_OWN_MAX, KEYS_MAX},
@@ -185,7 +187,7 @@ impl AuthorityPublic {
     /// What two people compare: digest over both keys.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of("authority-keys", &[self.sign.as_bytes(), &self.dsa[..]])
+        Fingerprint::of_authority(self.sign.as_bytes(), &self.dsa[..])
     }
 }
 
@@ -209,6 +211,12 @@ impl Fingerprint {
         Self::head(&digest(domain, pieces).0)
     }
 
+    /// Of an authority's Ed25519 key and the ML-DSA-44 key beside it.
+    #[must_use]
+    pub fn of_authority(sign: &[u8], dsa: &[u8]) -> Self {
+        Self::of("authority-keys", &[sign, dsa])
+    }
+
     /// The first 16 of a digest's 32 bytes.
     #[must_use]
     pub fn head(digest: &[u8; 32]) -> Self {
@@ -226,7 +234,7 @@ impl Fingerprint {
     /// Sixteen words, one a byte, to be read aloud.
     #[must_use]
     pub fn words(&self) -> String {
-        self.0.iter().map(|b| words::WORDS[usize::from(*b)]).collect::<Vec<_>>().join(" ")
+        words_of(&self.0)
     }
 }
 

@@ -24,7 +24,7 @@
 //! | L1 | [`wire`] [`primitives`] [`keys`] [`terms`] [`part`] |
 //! | L2 | [`accord`] [`catalogue`] [`draft`] [`letter`] |
 //! | L3 | [`envelope`] [`seal`] [`receipt`] [`journal`] |
-//! | L4 | [`feeds`] [`inbox`] [`outbox`] [`schedule`] [`sync`] [`own`] [`event`] |
+//! | L4 | [`feeds`] [`inbox`] [`outbox`] [`schedule`] [`sync`] [`own`] [`people`] [`event`] |
 //! | L5 | [`station`] |
 //!
 //! Begin with [`station::Station`], whose doc shows the loop that a shell runs; the bytes are specified
@@ -45,6 +45,7 @@ pub mod limits;
 pub mod outbox;
 pub mod own;
 pub mod part;
+pub mod people;
 pub mod primitives;
 pub mod receipt;
 pub mod schedule;

@@ -126,6 +126,27 @@ pub const RECONCILE_EVERY: u64 = 20 * SECOND;
 /// A letter without `expires` is repeated this long.
 pub const EXPIRE_DEFAULT: u64 = 30 * DAY;
 
+/// Checks of fingerprints that are remembered: four of each party. Beyond, the oldest is forgotten.
+pub const CHECKS_MAX: usize = 4 * PARTIES_MAX;
+/// Characters of the name of whoever compared fingerprints.
+pub const CHECKER_MAX: usize = 128;
+/// Wrong answers to one identity check; after that its code is void.
+pub const CHECK_TRIES: usize = 3;
+/// How long the code of an identity check holds.
+pub const IDENTITY_WAIT: u64 = DAY;
+/// Rows of incidents that are remembered; beyond, those of the oldest day go.
+pub const INCIDENTS_MAX: usize = 1_024;
+/// Rows of one day; what comes beyond is counted without a name, in one row for each cause.
+pub const INCIDENTS_PER_DAY: usize = 128;
+/// Letters of one party and one watched type that are found without a search.
+pub const NEWEST_KEPT: usize = 16;
+/// Own letters of one watched type that are found without a search.
+pub const OWN_NEWEST_KEPT: usize = 1_024;
+/// Contact data older than this are aging.
+pub const AGING_AFTER: u64 = 90 * DAY;
+/// Contact data older than this are stale.
+pub const STALE_AFTER: u64 = 180 * DAY;
+
 const _: () = assert!(STANZAS_MAX.is_power_of_two());
 const _: () = assert!(RECORD_MAX >= ENVELOPE_MAX + 64 * 1024 && RECORD_MAX <= u32::MAX as usize);
 const _: () = assert!(BODY_MAX > (ATTACHMENTS_MAX + TEXT_MAX) * 112 / 100);

@@ -4,10 +4,11 @@
 //! only rise and skipped ones are implied (`docs/spec/letter.md`); what an addressee's receipt claims is
 //! believed of that addressee alone, and only if it names the header and content that we sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 use crate::id::{Digest, EnvelopeId, LaneId, MsgId, StationId};
+use crate::limits::OWN_NEWEST_KEPT;
 use crate::terms::{Level, Outcome, Precedence, Status};
 use crate::time::Timestamp;
 
@@ -83,7 +84,14 @@ pub struct Rise {
 
 /// All letters of ours that are known here.
 #[derive(Clone, Debug, Default)]
-pub struct Outbox(BTreeMap<MsgId, Outgoing>);
+pub struct Outbox {
+    letters: BTreeMap<MsgId, Outgoing>,
+    /// Of the types whose fate people ask for by party: the newest ones, oldest first.
+    watched: BTreeMap<&'static str, VecDeque<MsgId>>,
+}
+
+/// Types of own letters that are found without a search.
+pub const WATCHED: [&str; 2] = ["comms-check", "request"];
 
 impl Owed {
     /// An addressee that has confirmed nothing.
@@ -140,23 +148,39 @@ impl Owed {
 impl Outbox {
     /// Enters a letter, or replaces the one that waited under this id.
     pub fn enter(&mut self, msg: MsgId, letter: Outgoing) {
-        self.0.insert(msg, letter);
+        if let Some(kind) = WATCHED.into_iter().find(|kind| *kind == letter.type_name) {
+            let newest = self.watched.entry(kind).or_default();
+            // One that waited is entered again under the same id.
+            if !newest.contains(&msg) {
+                newest.push_back(msg);
+            }
+            if newest.len() > OWN_NEWEST_KEPT {
+                newest.pop_front();
+            }
+        }
+        self.letters.insert(msg, letter);
+    }
+
+    /// The newest own letters of one of the [`WATCHED`] types, the last one first.
+    pub fn newest(&self, kind: &'static str) -> impl Iterator<Item = (MsgId, &Outgoing)> {
+        let ids = self.watched.get(kind).into_iter().flatten().rev();
+        ids.filter_map(|msg| Some((*msg, self.get(msg)?)))
     }
 
     /// One letter.
     #[must_use]
     pub fn get(&self, msg: &MsgId) -> Option<&Outgoing> {
-        self.0.get(msg)
+        self.letters.get(msg)
     }
 
     /// One addressee of one letter.
     pub fn owed_mut(&mut self, msg: &MsgId, station: &StationId) -> Option<&mut Owed> {
-        self.0.get_mut(msg)?.owed.get_mut(station)
+        self.letters.get_mut(msg)?.owed.get_mut(station)
     }
 
     /// Every letter.
     pub fn iter(&self) -> impl Iterator<Item = (&MsgId, &Outgoing)> {
-        self.0.iter()
+        self.letters.iter()
     }
 
     /// Whether a statement of this station about this letter says anything new.
@@ -178,7 +202,7 @@ impl Outbox {
         station: StationId,
         wall: Option<Timestamp>,
     ) -> impl Iterator<Item = (&MsgId, &Outgoing)> {
-        self.0.iter().filter(move |(_, letter)| {
+        self.letters.iter().filter(move |(_, letter)| {
             letter.envelope.is_some()
                 && letter.owed.get(&station).is_some_and(|owed| !owed.stored())
                 && wall.is_none_or(|wall| wall < letter.expires_at)

@@ -36,7 +36,12 @@ pub fn seal(archive: &[u8; 32], entropy: &mut Entropy, msg: Option<MsgId>, what:
         What::Opened(_) => RecordKind::Opened,
         What::Taken(_) => RecordKind::Taken,
         What::Incarnation(_) => RecordKind::Incarnation,
-        What::Settled(_) | What::Receipted(_) | What::Spread(_) | What::Due(_) => RecordKind::Event,
+        What::Settled(_)
+        | What::Receipted(_)
+        | What::Spread(_)
+        | What::Due(_)
+        | What::Checked(_)
+        | What::Incident(_) => RecordKind::Event,
     };
     let prefix = msg.unwrap_or(MsgId([0; 16])).0;
     let plain = wire::encode(&wire::Own { what: Some(what) });

@@ -4,7 +4,7 @@
 //! leaves below it; how the pieces meet stands in its own rooms: `hear` (envelopes that come),
 //! `open` (letters and receipts in them), `send` (what people say), `pair` (receipts and other
 //! pair-lane envelopes), `meet` (peers), `spread` (documents), `pull` (catch-up), `voice` (may we speak?), `past`
-//! (restore), `view` (questions that people ask). Called by `node/src/runtime.rs` and by the
+//! (restore), `people` (checks, incidents), `view` (questions that people ask). Called by `node/src/runtime.rs` and by the
 //! simulator, by nobody else.
 
 mod generations;
@@ -13,6 +13,7 @@ mod meet;
 mod open;
 mod pair;
 mod past;
+mod people;
 mod pull;
 mod regain;
 mod send;
@@ -41,6 +42,7 @@ use crate::journal::{Record, RecordKind};
 use crate::keys::StationKeys;
 use crate::outbox::Outbox;
 use crate::own;
+use crate::people::{Checks, Incidents};
 use crate::primitives::Entropy;
 use crate::schedule::{Schedule, Timer};
 use crate::seal::Frame;
@@ -112,6 +114,9 @@ pub struct Station {
     beacon_rates: Rates,
     voice: Voice,
     schedule: Schedule,
+    /// What people found out about the keys of others.
+    checks: Checks,
+    incidents: Incidents,
     #[cfg(feature = "planted-faults")]
     fault: Option<Fault>,
 }
@@ -154,6 +159,8 @@ impl Station {
             beacon_rates: Rates::default(),
             voice: Voice::default(),
             schedule: Schedule::default(),
+            checks: Checks::default(),
+            incidents: Incidents::default(),
             #[cfg(feature = "planted-faults")]
             fault: None,
         };
@@ -183,6 +190,11 @@ impl Station {
                 let result = self.act(&mut turn, msg, act, &by);
                 turn.speak(Speak::Reply { token, result });
             }
+            Input::Checked { token, checked } => {
+                let result = self.check(&mut turn, *checked);
+                turn.speak(Speak::Reply { token, result });
+            }
+            Input::Strangers { refused } => self.strangers(&mut turn, refused),
             Input::Heard { from, token, bytes } => {
                 let verdict = self.hear(&mut turn, from, bytes);
                 turn.effects.verdicts.push((token, verdict));

@@ -212,6 +212,44 @@ pub struct Clock {
     pub l6_ms: u64,
 }
 
+terms! {
+    /// How the fingerprints of a party's authority keys were compared (`station.proto`).
+    Method {
+        /// Face to face.
+        InPerson = 1 "IN_PERSON",
+        /// By voice, of somebody whom the officer knows.
+        ByVoice = 2 "BY_VOICE",
+        /// By the words of an identity check, read back over another channel.
+        ReadBack = 3 "READ_BACK",
+    }
+}
+
+terms! {
+    /// Which way somebody tried to pass for somebody else (`station.proto`).
+    Cause {
+        /// A node that no certificate names wanted a link.
+        Stranger = 1 "STRANGER",
+        /// A certificate, contact or other document in a party's name that is not believed.
+        Document = 2 "DOCUMENT",
+        /// An envelope under a station's name whose signature does not hold.
+        Signature = 3 "SIGNATURE",
+        /// An envelope under a station's name, signed by another station.
+        OtherKey = 4 "OTHER_KEY",
+        /// A letter in the name of another station than the one that signed it.
+        OtherName = 5 "OTHER_NAME",
+        /// A key that its party took back was used.
+        RevokedKey = 6 "REVOKED_KEY",
+        /// Another node speaks with our own keys.
+        Clone = 7 "CLONE",
+        /// A station signed two headers as one number: copied keys, or dishonesty.
+        Fork = 8 "FORK",
+        /// The words of an identity check did not agree.
+        Mismatch = 9 "MISMATCH",
+        /// A letter of a status or type that its author's key may not say.
+        Scope = 10 "SCOPE",
+    }
+}
+
 impl Precedence {
     /// The clocks of this precedence. ROUTINE's "next working day" is 24 hours here: calendars of
     /// offices are not part of the protocol.

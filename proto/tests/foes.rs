@@ -16,7 +16,7 @@ use cbm_proto::letter::{Letter, Origin};
 use cbm_proto::receipt::{Entry as Receipted, Receipt};
 use cbm_proto::seal::PairSecret;
 use cbm_proto::sync::{Ask, Custody, Numbers, Say};
-use cbm_proto::terms::{Level, Status};
+use cbm_proto::terms::{Cause, Level, Status};
 use forge::{changed, frame, hear, note, sealed, sealed_as};
 use hall::Hall;
 
@@ -41,6 +41,8 @@ fn a_forged_signature_is_rejected_and_an_unknown_key_is_not_held_against_the_for
     let by_another = sealed(&hall, &frame(&hall, "BBB/mfa"), ("CCC/mfa", "AAA/mfa"), &letter);
     assert_eq!(hear(&mut hall, "AAA/mfa", "CCC/mfa", &by_another), Verdict::Ignore);
     assert_eq!(hall.inbox("AAA/mfa"), []);
+    let shown = [(Cause::OtherKey, "BBB/mfa", 1), (Cause::Signature, "BBB/mfa", 1)];
+    assert_eq!(incidents(&hall, "AAA/mfa"), shown.map(|(c, name, n)| (c, name.to_owned(), n)));
     assert_eq!(hear(&mut hall, "AAA/mfa", "CCC/mfa", &good), Verdict::Accept);
     assert_eq!(hall.inbox("AAA/mfa"), [MSG]);
 }
@@ -95,6 +97,32 @@ fn a_letter_in_the_name_of_another_station_is_refused() {
     let borrowed = sealed(&hall, &frame(&hall, "BBB/mfa"), ("BBB/mfa", "AAA/mfa"), &letter);
     hear(&mut hall, "AAA/mfa", "BBB/mfa", &borrowed);
     assert_eq!(hall.inbox("AAA/mfa"), []);
+    let shown = (Cause::OtherName, "CCC/mfa".to_owned(), 1);
+    assert_eq!(incidents(&hall, "AAA/mfa"), [shown.clone()]);
+    let by = hall.station("AAA/mfa").incidents().iter().next().unwrap().via;
+    assert_eq!(by, Some(hall.id("BBB/mfa")), "and who said it is kept");
+    hall.restart("AAA/mfa");
+    assert_eq!(incidents(&hall, "AAA/mfa"), [shown], "a restart forgets nothing");
+}
+
+#[test]
+fn a_certificate_that_its_party_did_not_sign_is_shown_in_its_name() {
+    let (mut hall, good) = letter_of_a_puppet();
+    hall.puppet("CCC/mfa");
+    let forged = forge::certificate_by_nobody(&hall, "BBB/mfa");
+    let header = good.header_bytes().to_vec();
+    let newer = changed(&good, &header, |header| header[1] = 9);
+    hall.hear("AAA/mfa", "CCC/mfa", newer);
+    let asked = hall.asked_of("CCC/mfa");
+    let documents = asked.iter().find(|(_, ask)| matches!(ask, Ask::Documents(_))).unwrap().0;
+    hall.answer_as("CCC/mfa", "AAA/mfa", documents, &Say::Documents(vec![forged]));
+    assert_eq!(incidents(&hall, "AAA/mfa"), [(Cause::Document, "BBB/mfa".to_owned(), 1)]);
+}
+
+/// What a station shows of attempts: cause, name, count, the newest day first.
+fn incidents(hall: &Hall, name: &str) -> Vec<(Cause, String, u64)> {
+    let rows = hall.station(name).incidents().iter();
+    rows.map(|row| (row.cause, row.about.clone(), row.count)).collect()
 }
 
 /// A receipt of `by` for AAA's letter, as it may be bent by the caller.

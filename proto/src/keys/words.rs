@@ -2,7 +2,8 @@
 //!
 //! Invariants: sorted, no two share their first three letters, so that a half-heard or shortened
 //! word still names one byte. The list is the project's own; its order is part of the format and
-//! never changes (`docs/spec/documents.md`). Used by `keys::fingerprint_words` only.
+//! never changes (`docs/spec/documents.md`). Used for fingerprints and for the words of an identity check
+//! (`docs/spec/letter.md`).
 
 /// One word per value of a byte.
 pub(super) const WORDS: [&str; 256] = [
@@ -35,3 +36,17 @@ pub(super) const WORDS: [&str; 256] = [
     "sapphire", "silver", "summer", "sunset", "tango", "temple", "thunder", "tiger", "timber",
     "topaz", "tulip", "turtle", "umbrella", "valley", "velvet", "violin", "walnut", "zebra",
 ];
+
+/// One word a byte, to be read aloud.
+#[must_use]
+pub fn words_of(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| WORDS[usize::from(*b)]).collect::<Vec<_>>().join(" ")
+}
+
+/// The byte of a word in any case, which may be cut short or misspelt behind its third letter.
+#[must_use]
+pub fn word_of(word: &str) -> Option<u8> {
+    let head = word.get(..3)?.to_ascii_lowercase();
+    let place = WORDS.binary_search_by(|known| known[..3].cmp(&head)).ok()?;
+    u8::try_from(place).ok()
+}

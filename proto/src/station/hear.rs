@@ -12,6 +12,7 @@ use crate::event::{Notice, Speak, Verdict};
 use crate::feeds::Novelty;
 use crate::id::{FeedId, StationId};
 use crate::sync::{Custody, Numbers};
+use crate::terms::Cause;
 use crate::time::Mono;
 
 use super::{Station, Turn, trusted};
@@ -109,9 +110,10 @@ impl Station {
         bytes: Bytes,
         way: Way,
     ) -> Taken {
-        let envelope = match self.check(bytes) {
+        let envelope = match self.verify(bytes.clone()) {
             Ok(envelope) => envelope,
             Err(refusal) => {
+                self.suspect(turn, from, refusal, &bytes);
                 if refusal.verdict() == Verdict::Ignore {
                     self.ask_documents(turn, from);
                 }
@@ -152,7 +154,7 @@ impl Station {
     }
 
     /// Form, network, author, accord version, signature.
-    fn check(&self, bytes: Bytes) -> Result<Envelope, Refusal> {
+    fn verify(&self, bytes: Bytes) -> Result<Envelope, Refusal> {
         let envelope = Envelope::decode(bytes)?;
         let header = envelope.header();
         if header.network != self.directory.network() {
@@ -208,6 +210,7 @@ impl Station {
         let mark = state.mark();
         if broke {
             turn.speak(Speak::Tell(Notice::Forked(header.author)));
+            self.incident_by(turn, Cause::Fork, header.author);
         }
         self.after_booking(turn, from, feed, (mark, header.seq));
         if for_us {

@@ -13,7 +13,7 @@ use crate::limits::FUTURE_FLAG;
 use crate::outbox::{Path, Rise};
 use crate::receipt::{Entry, Receipt, ReceiptError};
 use crate::seal::{self, Opened};
-use crate::terms::{Level, Relation};
+use crate::terms::{Cause, Level, Relation};
 use crate::time::Timestamp;
 use crate::wire::{self, Opening, own::What};
 
@@ -25,11 +25,15 @@ impl Station {
         let opened = self.try_open(envelope);
         let read = opened.and_then(|opened| {
             let letter = Letter::from_parts(&opened.parts).ok()?;
-            self.may_say(envelope.header().author, &opened, &letter).then_some((opened, letter))
+            Some((opened, letter))
         });
         let Some((opened, letter)) = read else {
             return self.refuse(turn, envelope);
         };
+        if let Err(cause) = self.may_say(envelope.header().author, &opened, &letter) {
+            self.pretended(turn, envelope.header().author, cause, &letter);
+            return self.refuse(turn, envelope);
+        }
         match Receipt::read(&letter) {
             Ok(receipt) => self.take_receipt(turn, envelope, &receipt),
             Err(ReceiptError::Type) => self.take_letter(turn, envelope, &opened, &letter),
@@ -52,12 +56,15 @@ impl Station {
 
     /// Whether this author's key reaches what the letter says: the status it was sealed with, the
     /// type, and the party in whose name it speaks.
-    fn may_say(&self, author: StationId, opened: &Opened, letter: &Letter) -> bool {
-        let Some(member) = self.state(&author) else { return false };
-        letter.has_status(opened.status)
+    fn may_say(&self, author: StationId, opened: &Opened, letter: &Letter) -> Result<(), Cause> {
+        let member = self.state(&author).ok_or(Cause::Scope)?;
+        if letter.header.originator().as_ref() != Some(&member.name) {
+            return Err(Cause::OtherName);
+        }
+        let within = letter.has_status(opened.status)
             && member.scopes.allows_status(opened.status.code())
-            && member.scopes.allows_type(letter.header.type_name())
-            && letter.header.originator().as_ref() == Some(&member.name)
+            && member.scopes.allows_type(letter.header.type_name());
+        if within { Ok(()) } else { Err(Cause::Scope) }
     }
 
     fn take_letter(

@@ -128,6 +128,14 @@ impl Station {
                 }
                 Ok(())
             }
+            What::Checked(own) => {
+                self.restore_checked(&own);
+                Ok(())
+            }
+            What::Incident(own) => {
+                self.restore_incident(&own);
+                Ok(())
+            }
             What::Spread(own) => {
                 self.pairs.note_spread(&id16(&own.envelope, EnvelopeId::from_slice)?);
                 Ok(())

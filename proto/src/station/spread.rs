@@ -40,6 +40,7 @@ impl Station {
         for words in refused {
             turn.speak(Speak::Tell(Notice::Document(words)));
         }
+        self.doubt(turn, peer, given);
         if !new.is_empty() {
             // One answer holds a batch; what did not fit is asked for until nothing new comes.
             self.ask_documents(turn, peer);

@@ -155,6 +155,21 @@ impl Station {
         self.inbox.after(after)
     }
 
+    /// A party's newest letters of a type that the directory rests on ([`crate::inbox::WATCHED`]),
+    /// the last to come first.
+    pub fn newest_from(
+        &self,
+        party: &PartyCode,
+        kind: &'static str,
+    ) -> impl Iterator<Item = &Received> {
+        self.inbox.newest(party, kind)
+    }
+
+    /// Our newest letters of a watched type ([`crate::outbox::WATCHED`]), the last one first.
+    pub fn newest_sent(&self, kind: &'static str) -> impl Iterator<Item = (MsgId, &Outgoing)> {
+        self.outbox.newest(kind)
+    }
+
     /// One letter that we received.
     #[must_use]
     pub fn received(&self, msg: &MsgId) -> Option<&Received> {

@@ -18,6 +18,7 @@ use crate::limits::{
 use crate::schedule::Timer;
 use crate::seal;
 use crate::sync::{self, Ask, Entry};
+use crate::terms::Cause;
 use crate::time::{MINUTE, Mono, Timestamp};
 use crate::wire::{self, own::What};
 
@@ -186,6 +187,7 @@ impl Station {
         if self.voice.speaks != Speaks::Clone {
             self.voice.speaks = Speaks::Clone;
             turn.speak(Speak::Tell(Notice::Clone));
+            self.incident_by(turn, Cause::Clone, self.me);
         }
     }
 

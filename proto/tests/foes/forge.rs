@@ -2,11 +2,12 @@
 #![allow(dead_code, reason = "a kit; not every case needs all of it")]
 
 use bytes::Bytes;
-use cbm_proto::accord::ALL;
+use cbm_proto::accord::{ALL, make};
 use cbm_proto::envelope::Envelope;
 use cbm_proto::event::{Input, Verdict};
 use cbm_proto::feeds::Run;
 use cbm_proto::id::{Digest, FeedId, Incarnation, LaneId, MsgId, StationName};
+use cbm_proto::keys::StationKeys;
 use cbm_proto::letter::{Letter, Origin};
 use cbm_proto::primitives::Entropy;
 use cbm_proto::seal::{self, Frame, PairSecret, Recipient};
@@ -137,4 +138,20 @@ pub(crate) fn receipts_to(hall: &mut Hall, puppet: &str) -> Vec<cbm_proto::recei
         cbm_proto::receipt::Receipt::read(&Letter::from_parts(&opened.parts).ok()?).ok()
     });
     opened.flat_map(|receipt| receipt.entries).collect()
+}
+
+/// A certificate of a station with keys of its forger, who signed it with a key that is no
+/// authority's.
+pub(crate) fn certificate_by_nobody(hall: &Hall, name: &str) -> Bytes {
+    let draft = make::CertificateDraft {
+        station: StationName::parse(name).unwrap(),
+        serial: 99,
+        scopes: cbm_proto::accord::Scopes::default(),
+        made_at: hall.now().wall,
+        not_after: None,
+    };
+    let forger = StationKeys::generate(&mut Entropy::new(&[66; 32]));
+    let network = hall.station("AAA/mfa").directory().network();
+    let document = make::certificate(&network, &draft, &forger.public()).unwrap();
+    document.signed_by(&forger.sign).bytes().clone()
 }
