@@ -200,6 +200,11 @@ impl Runtime {
             MeshEvent::Heard { from, token, bytes, .. } => Input::Heard { from, token, bytes },
             MeshEvent::Asked { peer, token, bytes } => Input::Asked { peer, token, bytes },
             MeshEvent::Answered { peer, id, answer } => Input::Answered { peer, id, answer },
+            MeshEvent::Refused(sums) => {
+                let before = self.links.strangers;
+                self.note(&event);
+                Input::Strangers { refused: sums.strangers.saturating_sub(before) }
+            }
             MeshEvent::Linked { peer, transport } => {
                 tracing::info!(?peer, %transport, "linked");
                 self.links.linked.insert(peer, transport.to_string());
@@ -248,6 +253,10 @@ impl Runtime {
             Command::Publish { documents, reply } => {
                 let Some(token) = self.token(Asker::Publisher(reply)) else { return Ok(()) };
                 self.handle(Input::Documents { token, documents }).await
+            }
+            Command::Checked { checked, reply } => {
+                let Some(token) = self.token(Asker::Person(reply)) else { return Ok(()) };
+                self.handle(Input::Checked { token, checked }).await
             }
             Command::Look(look) => {
                 let answer = look(&self.station, self.clock.now());

@@ -6,10 +6,12 @@ mod documents;
 #[path = "station/hall.rs"]
 mod hall;
 
-use cbm_proto::event::{Act, Input, Topic};
-use cbm_proto::id::StationName;
+use cbm_proto::event::{Act, Denied, Input, Topic};
+use cbm_proto::id::{MsgId, PartyCode, StationName};
+use cbm_proto::people::{Checked, Trust, authority, fingerprints};
 use cbm_proto::station::Speaks;
-use cbm_proto::terms::{Level, Reason};
+use cbm_proto::terms::{Cause, Level, Method, Reason};
+use cbm_proto::time::Timestamp;
 use hall::Hall;
 
 #[test]
@@ -136,4 +138,39 @@ fn a_letter_sealed_again_by_an_author_that_lost_its_disk_is_receipted_to_what_it
     hall.act("BBB/mfa", msg, Act::Ack { outcome: None, text: String::new() });
     hall.run(1_000);
     assert_eq!(hall.level("AAA/mfa", msg).0, Some(Level::L4), "acts name it, too");
+}
+
+#[test]
+fn a_check_raises_trust_a_mismatch_takes_it_and_both_outlive_a_restart() {
+    let mut hall = Hall::new(&["AAA", "BBB", "CCC"]);
+    let bbb = PartyCode::new("BBB").unwrap();
+    let keys = authority(hall.station("AAA/mfa").directory(), &bbb);
+    let prints = fingerprints(hall.station("AAA/mfa").directory());
+    assert_eq!((keys.len(), prints[&bbb].len()), (1, 1));
+    let checked = |agreed, at| Checked {
+        id: MsgId([1; 16]),
+        party: bbb.clone(),
+        keys: keys.clone(),
+        method: Method::InPerson,
+        agreed,
+        by: "K. Kask".into(),
+        at: Timestamp(at),
+    };
+    assert_eq!(hall.station("AAA/mfa").trust(&bbb), Trust::Unverified);
+    for (agreed, trust) in [(true, Trust::InPerson), (false, Trust::Unverified)] {
+        let checked = Box::new(checked(agreed, 5 + u64::from(!agreed)));
+        hall.command("AAA/mfa", |token| Input::Checked { token, checked }).unwrap();
+        assert_eq!(hall.station("AAA/mfa").trust(&bbb), trust);
+        hall.restart("AAA/mfa");
+        assert_eq!(hall.station("AAA/mfa").trust(&bbb), trust);
+        hall.link_all();
+    }
+    let noted = hall.station("AAA/mfa").incidents().iter().next().unwrap();
+    assert_eq!((noted.cause, noted.about.as_str()), (Cause::Mismatch, "BBB"));
+    let own = PartyCode::new("AAA").unwrap();
+    assert_eq!(hall.station("AAA/mfa").trust(&own), Trust::Own);
+    let nobody = Checked { party: PartyCode::new("ZZZ").unwrap(), ..checked(true, 9) };
+    let checked = Box::new(nobody);
+    let denied = hall.command("AAA/mfa", |token| Input::Checked { token, checked });
+    assert_eq!(denied, Err(Denied::NoSuchParty("ZZZ".into())));
 }

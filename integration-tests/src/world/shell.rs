@@ -209,6 +209,8 @@ fn describe(input: &Input) -> String {
         Input::Answered { peer, id, answer: Some(bytes) } => {
             format!("{peer:?} answered {id:?} with {}", short(bytes))
         }
+        Input::Checked { checked, .. } => format!("a check of {}", checked.party),
+        Input::Strangers { refused } => format!("{refused} strangers"),
         Input::Documents { documents, .. } => format!("{} documents", documents.len()),
         Input::Tick => "tick".to_owned(),
     }

@@ -12,6 +12,7 @@ use cbm_proto::{
     event::{Act, Denied, Notice, Officer},
     id::{EnvelopeId, MsgId, StationId},
     journal::Record,
+    people::Checked,
     station::Station,
     time::Now,
 };
@@ -74,6 +75,13 @@ pub enum Command {
         documents: Vec<Bytes>,
         /// For what becomes of each.
         reply: oneshot::Sender<Result<Believed, Failed>>,
+    },
+    /// An officer compared fingerprints.
+    Checked {
+        /// What came of it.
+        checked: Box<Checked>,
+        /// For the outcome.
+        reply: oneshot::Sender<Outcome>,
     },
     /// Something about the station is asked.
     Look(Look),
@@ -172,6 +180,16 @@ impl Desk {
     pub async fn publish(&self, documents: Vec<Bytes>) -> Result<Believed, Failure> {
         let believed = self.ask(|reply| Command::Publish { documents, reply }).await?;
         believed.map_err(|e| failed("no document was taken", &e))
+    }
+
+    /// Takes note of a comparison of fingerprints.
+    ///
+    /// # Errors
+    /// As [`Desk::submit`].
+    pub async fn checked(&self, checked: Checked) -> Result<MsgId, Failure> {
+        let outcome =
+            self.ask(|reply| Command::Checked { checked: Box::new(checked), reply }).await?;
+        outcome.map_err(|e| failed("no check was noted", &e))
     }
 
     /// Reads something off the station.

@@ -206,6 +206,8 @@ pub(super) fn log(notice: &Notice) {
         ),
         Notice::ClockInDoubt(false) => tracing::info!("this machine's clock agrees again"),
         Notice::OverRate => tracing::warn!("neighbours defer our letters: over the accord's rate"),
+        // Which name is abused stands in the journal; here only that somebody should look.
+        Notice::Incident(cause) => tracing::warn!(%cause, "see `cbm directory --incidents`"),
         Notice::Document(words) => tracing::warn!(words, "a document was refused"),
     }
 }

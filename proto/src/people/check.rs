@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use crate::accord::{Directory, Document};
+use crate::accord::{Directory, Document, Grade};
 use crate::id::{KeyId, MsgId, PartyCode};
 use crate::keys::{ALG_ED25519, ALG_ML_DSA_44, Fingerprint};
 use crate::limits::{CHECKER_MAX, CHECKS_MAX, DOCUMENT_MAX};
@@ -112,6 +112,17 @@ impl Trust {
     }
 }
 
+impl From<Grade> for Trust {
+    fn from(grade: Grade) -> Self {
+        match grade {
+            Grade::InPerson => Self::InPerson,
+            Grade::RegionAndConvener => Self::RegionAndConvener,
+            Grade::Convener => Self::Convener,
+            Grade::Unverified => Self::Unverified,
+        }
+    }
+}
+
 /// The authority keys that a party signs with now: those of the accord in force, or of the last
 /// one that listed it.
 #[must_use]
@@ -131,13 +142,12 @@ pub fn authority(directory: &Directory, party: &PartyCode) -> BTreeSet<KeyId> {
 pub fn fingerprints(directory: &Directory) -> BTreeMap<PartyCode, Vec<Fingerprint>> {
     let document = directory.document(&directory.accord_digest());
     let document = document.and_then(|bytes| Document::decode(bytes).ok());
-    let accord = document.and_then(|document| {
-        wire::decode::<wire::Accord>(document.payload(), DOCUMENT_MAX).ok()
-    });
+    let accord = document
+        .and_then(|document| wire::decode::<wire::Accord>(document.payload(), DOCUMENT_MAX).ok());
     let parties = accord.map(|accord| accord.parties).unwrap_or_default();
-    let listed = parties.iter().filter_map(|party| {
-        Some((PartyCode::new(&party.code).ok()?, prints(&party.keys)))
-    });
+    let listed = parties
+        .iter()
+        .filter_map(|party| Some((PartyCode::new(&party.code).ok()?, prints(&party.keys))));
     listed.collect()
 }
 
@@ -258,7 +268,8 @@ mod tests {
     fn what_is_kept_comes_back_and_is_bounded() {
         let one = checked(5, 1, Method::ByVoice, false);
         assert_eq!(Checked::from_wire(&one.to_wire()), Some(one));
-        let newer = wire::OwnChecked { method: 99, ..checked(5, 1, Method::ByVoice, true).to_wire() };
+        let newer =
+            wire::OwnChecked { method: 99, ..checked(5, 1, Method::ByVoice, true).to_wire() };
         assert_eq!(Checked::from_wire(&newer), None);
         let mut checks = Checks::default();
         for at in 0..2 * CHECKS_MAX as u64 {

@@ -94,11 +94,8 @@ mod tests {
 
     #[test]
     fn a_failed_check_makes_stale_until_somebody_confirms() {
-        let mut evidence = Evidence {
-            confirmed_at: days_ago(5),
-            failed_at: days_ago(1),
-            ..Evidence::default()
-        };
+        let mut evidence =
+            Evidence { confirmed_at: days_ago(5), failed_at: days_ago(1), ..Evidence::default() };
         assert_eq!(evidence.freshness(NOW), Freshness::Stale);
         evidence.confirm(NOW);
         assert_eq!(evidence.freshness(NOW), Freshness::Fresh);

@@ -105,7 +105,8 @@ impl Incidents {
         let before = incident.count;
         incident.count = before.saturating_add(times);
         incident.last_at = incident.last_at.max(at);
-        let kept = (before == 0 || incident.count.ilog2() > before.ilog2()).then(|| incident.clone());
+        let kept =
+            (before == 0 || incident.count.ilog2() > before.ilog2()).then(|| incident.clone());
         self.bound();
         kept
     }

@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 
-use crate::accord::{Class, Document};
 use crate::accord::read::{CertificateText, ContactText};
+use crate::accord::{Class, Document};
 use crate::envelope::{Envelope, Refusal};
 use crate::event::{Denied, Notice, Speak};
 use crate::id::{MsgId, PartyCode, StationId};
@@ -45,13 +45,18 @@ impl Station {
         }
         match self.check_of(party) {
             Some(check) if check.method == Method::InPerson => Trust::InPerson,
-            _ => self.vouched(me.name.party(), party),
+            // What our own officer heard outweighs what others signed.
+            None if self.disagreed(party) => Trust::Unverified,
+            _ => Trust::from(self.directory.grade(me.name.party(), party)),
         }
     }
 
-    /// What signed documents say about it.
-    fn vouched(&self, _mine: &PartyCode, _theirs: &PartyCode) -> Trust {
-        Trust::Unverified
+    /// Whether the last comparison of the party's keys of today did not agree.
+    #[must_use]
+    pub fn disagreed(&self, party: &PartyCode) -> bool {
+        let keys = authority(&self.directory, party);
+        let mut about = self.checks.of(party).iter().rev().filter(|check| check.covers(&keys));
+        about.next().is_some_and(|check| !check.agreed)
     }
 
     /// An officer compared fingerprints.
