@@ -58,6 +58,15 @@ pub const DOCUMENT_MAX: usize = 960 * 1024;
 pub const DOCUMENT_SIGNATURES_MAX: usize = 2 * PARTIES_MAX;
 /// Documents kept.
 pub const DOCUMENTS_MAX: usize = 16_384;
+/// A document up to this size is offered whole to every peer; a larger one by its digest, so that a
+/// large accord crosses each link once.
+pub const OFFER_DOCUMENT_MAX: usize = 16 * 1024;
+/// Offers of documents taken from one peer a minute; more are left to the comparison.
+pub const OFFERS_PER_MINUTE: u64 = 60;
+/// Burst over that rate.
+pub const OFFERS_BURST: u64 = 240;
+/// Documents that are asked for because somebody named them; more are left to the comparison.
+pub const OFFERED_MAX: usize = 256;
 /// Documents kept of one party and its stations.
 pub const DOCUMENTS_PER_PARTY_MAX: usize = 64;
 /// Parties in one accord.

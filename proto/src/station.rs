@@ -53,6 +53,7 @@ use self::generations::Secrets;
 use self::hear::Rates;
 use self::meet::Meet;
 use self::pair::Pairs;
+use self::spread::Spread;
 use self::voice::Voice;
 
 /// What a station is made of.
@@ -112,6 +113,7 @@ pub struct Station {
     meet: Meet,
     rates: Rates,
     beacon_rates: Rates,
+    spread: Spread,
     voice: Voice,
     schedule: Schedule,
     /// What people found out about the keys of others.
@@ -157,6 +159,7 @@ impl Station {
             meet: Meet::default(),
             rates: Rates::default(),
             beacon_rates: Rates::default(),
+            spread: Spread::default(),
             voice: Voice::default(),
             schedule: Schedule::default(),
             checks: Checks::default(),

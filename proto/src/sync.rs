@@ -4,7 +4,10 @@
 //! every count its limit. Nothing here is signed; envelopes and documents inside are checked as if
 //! they had come by gossip. Called by `Station`, and by the shell for [`serve`].
 
-use std::collections::BTreeMap;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -70,6 +73,19 @@ pub enum Ask {
     Want(Vec<Numbers>, Vec<EnvelopeId>),
     /// These are the documents I hold: give me what I lack.
     Documents(Vec<Digest>),
+    /// Documents that are news to the asker, and a comparison.
+    Offer(Offer),
+}
+
+/// Documents that one station offers another of its own accord.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// As they travel.
+    pub documents: Vec<Bytes>,
+    /// Larger ones, to be asked for by whoever lacks them.
+    pub digests: Vec<Digest>,
+    /// Digest over all that both may hold, by [`documents_digest`]; `None`: not compared.
+    pub all: Option<Digest>,
 }
 
 /// An answer between stations.
@@ -163,6 +179,13 @@ pub fn summary_digest(entries: &[Entry], carried: &DaySets) -> Digest {
     digest("summary", &[&bytes])
 }
 
+/// Digest over documents by their identities: equal exactly when both hold the same.
+#[must_use]
+pub fn documents_digest(all: &BTreeSet<Digest>) -> Digest {
+    let parts: Vec<&[u8]> = all.iter().map(|digest| &digest.0[..]).collect();
+    digest("documents", &parts)
+}
+
 /// The entries of the feeds that `visible` admits, in order.
 pub fn entries(feeds: &Feeds, mut visible: impl FnMut(&FeedId) -> bool) -> Vec<Entry> {
     let all = feeds.iter().filter(|(id, feed)| feed.last() > 0 && visible(id));
@@ -231,6 +254,11 @@ impl Ask {
             Self::Documents(digests) => request::Ask::Documents(wire::Documents {
                 digests: digests.iter().map(|d| copy(&d.0)).collect(),
             }),
+            Self::Offer(offer) => request::Ask::Offer(wire::Offer {
+                documents: offer.documents.clone(),
+                digests: offer.digests.iter().map(|d| copy(&d.0)).collect(),
+                all: offer.all.map(|d| copy(&d.0)).unwrap_or_default(),
+            }),
         };
         wire::encode(&wire::Request { ask: Some(ask) }).into()
     }
@@ -262,6 +290,7 @@ impl Ask {
                 }
                 ids(&documents.digests, Digest::from_slice).map(Self::Documents)
             }
+            request::Ask::Offer(offer) => offer_from_wire(offer).map(Self::Offer),
         }
     }
 }
@@ -368,6 +397,18 @@ fn numbers_from_wire(numbers: &wire::Numbers) -> Result<Numbers, BadStream> {
     Ok(Numbers { feed, from: numbers.from, to: numbers.to })
 }
 
+fn offer_from_wire(offer: wire::Offer) -> Result<Offer, BadStream> {
+    if offer.documents.len() > BATCH_COUNT || offer.digests.len() > BATCH_COUNT {
+        return Err(BadStream("offers too much at once"));
+    }
+    let all = match offer.all.len() {
+        0 => None,
+        _ => Some(take(&offer.all, Digest::from_slice)?),
+    };
+    let digests = ids(&offer.digests, Digest::from_slice)?;
+    Ok(Offer { documents: offer.documents, digests, all })
+}
+
 fn feed(author: &[u8], incarnation: &[u8], lane: &[u8]) -> Result<FeedId, BadStream> {
     Ok(FeedId {
         author: take(author, StationId::from_slice)?,
@@ -386,104 +427,4 @@ fn ids<T>(all: &[Bytes], read: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, Ba
 
 fn copy(bytes: &[u8]) -> Bytes {
     Bytes::copy_from_slice(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    fn sample_feed() -> FeedId {
-        FeedId {
-            author: StationId([1; 16]),
-            incarnation: Incarnation([2; 16]),
-            lane: LaneId([3; 16]),
-        }
-    }
-
-    #[test]
-    fn questions_and_answers_survive_the_wire() {
-        let numbers = Numbers { feed: sample_feed(), from: 3, to: 9 };
-        for ask in [
-            Ask::Push(Bytes::from_static(b"envelope")),
-            Ask::Heads(StationId([4; 16])),
-            Ask::Summary(Digest([5; 32])),
-            Ask::Want(vec![numbers], vec![EnvelopeId([6; 32])]),
-            Ask::Documents(vec![Digest([7; 32])]),
-        ] {
-            assert_eq!(Ask::decode(&ask.encode()), Ok(ask));
-        }
-        let entry = Entry {
-            feed: sample_feed(),
-            mark: 2,
-            head: Some(EnvelopeId([8; 32])),
-            above: vec![(4, 5)],
-            more: false,
-        };
-        let carried = DaySets::from([(9, vec![EnvelopeId([9; 32])])]);
-        for say in [
-            Say::Taken(Custody::Stored),
-            Say::Entries { entries: vec![entry], carried, more: true },
-            Say::Same,
-            Say::Envelopes(vec![Bytes::from_static(b"e")], false),
-            Say::Refused,
-        ] {
-            assert_eq!(Say::decode(&say.encode()), Ok(say));
-        }
-    }
-
-    #[test]
-    fn what_breaks_the_format_is_refused() {
-        let good = Entry { feed: sample_feed(), mark: 5, head: None, above: vec![], more: false };
-        for above in [vec![(5, 6)], vec![(9, 8)], vec![(7, 8), (8, 9)]] {
-            let bad = Entry { above, ..good.clone() };
-            let say = Say::Entries { entries: vec![bad], carried: DaySets::new(), more: false };
-            assert!(Say::decode(&say.encode()).is_err());
-        }
-        let none = Ask::Want(vec![Numbers { feed: sample_feed(), from: 0, to: 4 }], vec![]);
-        assert!(Ask::decode(&none.encode()).is_err());
-        assert!(Ask::decode(&Bytes::new()).is_err());
-        assert!(Say::decode(&Bytes::from_static(&[0xff; 9])).is_err());
-    }
-
-    #[test]
-    fn the_summary_differs_when_one_number_does() {
-        let mut feeds = Feeds::default();
-        feeds.at(sample_feed()).take(1, EnvelopeId([1; 32]), Digest([0; 32]));
-        let before = entries(&feeds, |_| true);
-        feeds.at(sample_feed()).take(2, EnvelopeId([2; 32]), Digest([1; 32]));
-        let after = entries(&feeds, |_| true);
-        let carried = DaySets::new();
-        assert_ne!(summary_digest(&before, &carried), summary_digest(&after, &carried));
-        assert_eq!(entries(&feeds, |_| false), vec![]);
-    }
-
-    #[test]
-    fn an_answer_fits_a_frame_and_every_feed_gets_its_turn() {
-        let entry = |n: u64| {
-            let mut feed = sample_feed();
-            feed.incarnation.0[..8].copy_from_slice(&n.to_be_bytes());
-            let above = (1..=RANGES_MAX as u64).map(|k| (u64::MAX - 2 * k, u64::MAX - 2 * k));
-            let above = above.rev().collect();
-            Entry { feed, mark: 1 << 60, head: Some(EnvelopeId([1; 32])), above, more: true }
-        };
-        let id = |n: u32| {
-            let mut id = [0; 32];
-            id[..4].copy_from_slice(&n.to_be_bytes());
-            EnvelopeId(id)
-        };
-        let carried = DaySets::from([(20_000, (0..65_536).map(id).collect())]);
-        let mut entropy = crate::primitives::Entropy::new(&[1; 32]);
-        let (mut feeds, mut ids) = (BTreeSet::new(), BTreeSet::new());
-        for _ in 0..40 {
-            let draw = |most: u64| entropy.below(most);
-            let say = excerpt((0..5_000).map(entry).collect(), carried.clone(), draw);
-            assert!(say.encode().len() < FRAME_MAX);
-            assert_eq!(Say::decode(&say.encode()), Ok(say.clone()));
-            let Say::Entries { entries, carried, more: true } = say else { panic!("not all fits") };
-            feeds.extend(entries.into_iter().map(|entry| entry.feed));
-            ids.extend(carried.into_values().flatten());
-        }
-        assert!(feeds.len() > 4_000 && ids.len() > 60_000, "{} {}", feeds.len(), ids.len());
-    }
 }

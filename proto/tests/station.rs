@@ -5,6 +5,8 @@
 mod documents;
 #[path = "station/hall.rs"]
 mod hall;
+#[path = "station/papers.rs"]
+mod papers;
 
 use cbm_proto::event::{Act, Denied, Input, Topic};
 use cbm_proto::id::{MsgId, PartyCode, StationName};

@@ -67,7 +67,13 @@ struct Bucket {
 
 impl Rates {
     /// Takes one header of this author, if the rate allows.
-    fn take(&mut self, author: StationId, now: Mono, per_minute: u64, burst: u64) -> bool {
+    pub(super) fn take(
+        &mut self,
+        author: StationId,
+        now: Mono,
+        per_minute: u64,
+        burst: u64,
+    ) -> bool {
         let full = burst.saturating_mul(1_000);
         let bucket = self.0.entry(author).or_insert(Bucket { level: full, at: now });
         // Thousandths of a header that flow in: ms × headers a minute / 60.

@@ -34,6 +34,10 @@ pub(super) enum Question {
     WantCarried(Vec<EnvelopeId>),
     /// Give me documents.
     Documents,
+    /// Here are documents.
+    Offer,
+    /// Do we hold the same documents?
+    Compare,
 }
 
 #[derive(Debug)]
@@ -77,6 +81,12 @@ impl Meet {
         if claims.carried.len() < MISSING_MAX as usize {
             claims.carried.insert(id);
         }
+    }
+
+    /// Whether a peer is being asked for documents.
+    pub(super) fn documents_under_way(&self, peer: StationId) -> bool {
+        let asked = |a: &Asked| a.peer == peer && a.question == Question::Documents;
+        self.questions.values().any(asked)
     }
 
     pub(super) fn wants_under_way(&self, peer: StationId) -> usize {
@@ -147,15 +157,6 @@ impl Station {
         self.look_for_voice(turn);
     }
 
-    pub(super) fn ask_documents(&mut self, turn: &mut Turn, peer: StationId) {
-        let asked = |a: &Asked| a.peer == peer && a.question == Question::Documents;
-        if self.meet.questions.values().any(asked) || !self.meet.linked.contains(&peer) {
-            return;
-        }
-        let digests = self.directory.documents().into_keys().collect();
-        self.ask(turn, peer, &Ask::Documents(digests), Question::Documents);
-    }
-
     fn ask_summary(&mut self, turn: &mut Turn, peer: StationId) {
         let (entries, carried) = self.summary_for(turn, peer);
         let digest = sync::summary_digest(&entries, &carried);
@@ -167,6 +168,7 @@ impl Station {
         let pause = RECONCILE_EVERY + turn.entropy.below(RECONCILE_EVERY / 4);
         self.schedule.at(turn.now.mono.plus(pause), Timer::Reconcile);
         self.dial_a_debtor(turn);
+        self.compare_documents(turn);
         let peers: Vec<StationId> =
             self.meet.linked.iter().copied().filter(|p| self.state(p).is_some()).collect();
         if peers.is_empty() || !self.carries() {
@@ -218,6 +220,7 @@ impl Station {
         let may = self.state(&peer).is_some() && self.carries();
         let say = match Ask::decode(ask) {
             Ok(Ask::Documents(have)) => self.give_documents(peer, &have),
+            Ok(Ask::Offer(offer)) => self.hear_offer(turn, peer, &offer),
             Ok(_) if !may => Say::Refused,
             Ok(Ask::Push(bytes)) => Say::Taken(self.pushed(turn, peer, bytes)),
             Ok(Ask::Heads(author)) if author == peer => {
@@ -240,24 +243,6 @@ impl Station {
             Ok(Ask::Heads(_)) | Err(_) => Say::Refused,
         };
         turn.speak(Speak::Answer { token, bytes: say.encode() });
-    }
-
-    fn give_documents(&self, peer: StationId, have: &[crate::id::Digest]) -> Say {
-        if self.directory.member(&peer).is_none() {
-            return Say::Refused;
-        }
-        let have: BTreeSet<_> = have.iter().collect();
-        let mut room = crate::limits::BATCH_BYTES;
-        let mut documents = Vec::new();
-        for (digest, bytes) in self.directory.documents_for(&peer) {
-            // The first one goes whatever its size: an accord may be larger than a batch.
-            if have.contains(&digest) || (bytes.len() > room && !documents.is_empty()) {
-                continue;
-            }
-            room = room.saturating_sub(bytes.len());
-            documents.push(bytes);
-        }
-        Say::Documents(documents)
     }
 
     /// A peer answered, or did not.
@@ -287,8 +272,9 @@ impl Station {
             (Question::Summary, Some(Say::Entries { entries, carried, .. })) => {
                 self.hear_summary(turn, peer, &entries, &carried);
             }
-            (Question::Documents, Some(Say::Documents(documents))) => {
-                self.take_documents(turn, peer, &documents);
+            (Question::Documents, say) => self.documents_given(turn, peer, say),
+            (question @ (Question::Offer | Question::Compare), say) => {
+                self.offer_answered(turn, peer, &question, say.as_ref());
             }
             (Question::Want(runs), say) => self.wanted(turn, peer, &runs, say),
             (Question::WantCarried(ids), say) => self.wanted_carried(turn, peer, &ids, say),

@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 
+use crate::accord::Document;
 use crate::accord::read::{CertificateText, ContactText};
-use crate::accord::{Class, Document};
 use crate::envelope::{Envelope, Refusal};
 use crate::event::{Denied, Notice, Speak};
 use crate::id::{MsgId, PartyCode, StationId};
@@ -147,18 +147,9 @@ impl Station {
         }
     }
 
-    /// Documents that a peer gave and that are not believed: each is counted for the station in
-    /// whose name it stands. What only lacks another document is no attempt.
-    pub(super) fn doubt(&mut self, turn: &mut Turn, from: StationId, given: &[Bytes]) {
-        for bytes in given {
-            let refused = self.directory.admit(bytes).err();
-            if refused.is_some_and(|error| error.class() == Class::Refused) {
-                self.doubt_one(turn, from, bytes);
-            }
-        }
-    }
-
-    fn doubt_one(&mut self, turn: &mut Turn, from: StationId, document: &[u8]) {
+    /// A document that a peer gave and that is not believed: counted for the station in whose name
+    /// it stands.
+    pub(super) fn doubt(&mut self, turn: &mut Turn, from: StationId, document: &[u8]) {
         let Ok(document) = Document::decode(document) else { return };
         let certificate = CertificateText::read(&document).map(|text| text.station);
         let named = certificate.or_else(|_| ContactText::read(&document).map(|text| text.station));

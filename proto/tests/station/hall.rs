@@ -8,16 +8,16 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cbm_proto::accord::{Admitted, Directory, Role, sample, station_id};
+use cbm_proto::accord::{Admitted, Directory, Document, Role, sample, station_id};
 use cbm_proto::catalogue::catalogue;
 use cbm_proto::draft::{Draft, SendOptions};
 use cbm_proto::envelope::Envelope;
 use cbm_proto::event::{
     Act, Denied, Effects, Input, Notice, Officer, RequestId, Speak, Token, Topic, Verdict,
 };
-use cbm_proto::id::{MsgId, StationId, StationName};
+use cbm_proto::id::{MsgId, NetworkId, PartyCode, StationId, StationName};
 use cbm_proto::journal::{Record, RecordKind};
-use cbm_proto::keys::StationKeys;
+use cbm_proto::keys::{AuthorityKeys, StationKeys};
 use cbm_proto::primitives::Entropy;
 use cbm_proto::station::{Setup, Station};
 use cbm_proto::sync::{self, Ask, Say};
@@ -40,6 +40,7 @@ pub(crate) struct Hall {
     nodes: BTreeMap<StationId, Node>,
     names: BTreeMap<StationName, StationId>,
     keys: BTreeMap<StationName, Arc<StationKeys>>,
+    pub(crate) authorities: BTreeMap<PartyCode, AuthorityKeys>,
     accord: Bytes,
     documents: Vec<Bytes>,
     entropy: Entropy,
@@ -50,6 +51,7 @@ pub(crate) struct Hall {
     open: BTreeMap<Token, (StationId, StationId, RequestId)>,
     tokens: u64,
     cut: Vec<(StationId, StationId)>,
+    lost: usize,
 }
 
 pub(crate) fn officer() -> Officer {
@@ -111,6 +113,7 @@ impl Hall {
             nodes: BTreeMap::new(),
             names: ids,
             keys: founded.stations.into_iter().map(|(n, k)| (n, Arc::new(k))).collect(),
+            authorities: founded.authorities,
             accord: founded.accord,
             documents: founded.documents,
             entropy,
@@ -121,7 +124,12 @@ impl Hall {
             open: BTreeMap::new(),
             tokens: 0,
             cut: Vec::new(),
+            lost: 0,
         }
+    }
+
+    pub(crate) fn network(&self) -> NetworkId {
+        NetworkId(Document::decode(&self.accord).unwrap().digest().0)
     }
 
     pub(crate) fn id(&self, name: &str) -> StationId {
@@ -183,6 +191,17 @@ impl Hall {
             }
         }
         self.run(0);
+    }
+
+    /// The next questions between stations go nowhere.
+    pub(crate) fn lose_requests(&mut self, count: usize) {
+        self.lost = count;
+    }
+
+    /// A cable is whole again, and both notice.
+    pub(crate) fn mend(&mut self) {
+        self.cut.clear();
+        self.link_all();
     }
 
     fn is_cut(&self, a: StationId, b: StationId) -> bool {
@@ -275,7 +294,9 @@ impl Hall {
         if self.puppets.contains(&peer) {
             return self.asked.push((me, peer, id, bytes));
         }
-        if self.is_cut(me, peer) || !self.nodes.contains_key(&peer) {
+        let lost = self.lost > 0;
+        self.lost = self.lost.saturating_sub(1);
+        if lost || self.is_cut(me, peer) || !self.nodes.contains_key(&peer) {
             self.queue.push_back((me, Input::Answered { peer, id, answer: None }));
             return;
         }

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use cbm_proto::id::{Digest, EnvelopeId, FeedId, Incarnation, LaneId, StationId};
-use cbm_proto::sync::{Ask, Custody, DaySets, Entry, Numbers, Say};
+use cbm_proto::sync::{Ask, Custody, DaySets, Entry, Numbers, Offer, Say};
 use cbm_proto::wire::{self, answer, request};
 
 use crate::file::Vector;
@@ -54,6 +54,11 @@ fn raw_say(say: answer::Say) -> Bytes {
     wire::encode(&wire::Answer { say: Some(say) }).into()
 }
 
+fn offer(digests: usize, all: Option<Digest>) -> Bytes {
+    let documents = vec![Bytes::from_static(b"document")];
+    Ask::Offer(Offer { documents, digests: vec![Digest([0x6a; 32]); digests], all }).encode()
+}
+
 /// Name, outcome, note, which side reads it, bytes.
 type Case = (&'static str, &'static str, &'static str, &'static str, Bytes);
 
@@ -96,6 +101,13 @@ fn good() -> Vec<Case> {
             "say",
             entries(vec![entry(2, vec![(4, 5), (7, 7)])]),
         ),
+        (
+            "sync_ok_offer",
+            "ok",
+            "a document, the digest of a large one, and a comparison",
+            "ask",
+            offer(1, Some(Digest([0x5f; 32]))),
+        ),
         ("sync_ok_taken", "ok", "durable there", "say", Say::Taken(Custody::Stored).encode()),
     ]
 }
@@ -127,6 +139,14 @@ fn bad_questions() -> Vec<Case> {
             "a digest of 15 bytes",
             "ask",
             raw_ask(request::Ask::Documents(wire::Documents { digests: vec![short()] })),
+        ),
+        ("sync_offer_many", "refused", "257 digests in one offer", "ask", offer(257, None)),
+        (
+            "sync_offer_short_all",
+            "refused",
+            "a digest of 15 bytes",
+            "ask",
+            raw_ask(request::Ask::Offer(wire::Offer { all: short(), ..Default::default() })),
         ),
         ("sync_empty_ask", "refused", "no question", "ask", Bytes::new()),
     ]
