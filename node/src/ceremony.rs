@@ -19,8 +19,8 @@ use std::path::PathBuf;
 
 pub use rotate::rotate_station;
 pub use steps::{
-    Announcement, Certification, announce, certify, keygen_authority, keygen_station, new_accord,
-    show, sign_accord, verify,
+    Announcement, Certification, StationSeal, announce, certify, keygen_authority, keygen_station,
+    new_accord, show, sign_accord, verify,
 };
 
 /// Why a step cannot be done.

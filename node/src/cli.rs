@@ -17,6 +17,7 @@ pub mod files;
 pub mod inbox;
 pub mod journal;
 pub mod keygen;
+pub mod keys;
 pub mod lab;
 pub mod man;
 pub mod peers;
@@ -28,6 +29,7 @@ pub mod source;
 pub mod status;
 pub mod template;
 pub mod types;
+pub mod unlock;
 
 use std::path::{Path, PathBuf};
 
@@ -57,6 +59,8 @@ pub enum Verb {
     Lab(lab::Lab),
     /// Make keys: of a party's authority, or of a station.
     Keygen(keygen::Keygen),
+    /// Keys at rest: seal, unseal, change the passphrase, show.
+    Keys(keys::Keys),
     /// Build, check and show the signed documents that stations run on.
     Accord(accord::Accord),
     /// See it happen: three states and an observer on this machine.

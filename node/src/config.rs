@@ -71,6 +71,23 @@ pub enum LogFormat {
     Json,
 }
 
+/// Files that open sealed keys: at most one of the two. With none, `run` asks on the terminal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenedBy {
+    /// File with the passphrase.
+    pub passphrase_file: Option<PathBuf>,
+    /// File with the identity itself.
+    pub identity_file: Option<PathBuf>,
+}
+
+impl OpenedBy {
+    fn check(&self, key: &'static str, notes: &mut Notes) {
+        if self.passphrase_file.is_some() && self.identity_file.is_some() {
+            notes.wrong(key, "passphrase or identity, one of the two opens the keys");
+        }
+    }
+}
+
 /// Settings that were read and are in bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -82,6 +99,12 @@ pub struct Config {
     pub data: PathBuf,
     /// Secret keys.
     pub keys: PathBuf,
+    /// What opens them, if they are sealed.
+    pub opened_by: OpenedBy,
+    /// Folder of the archive key, where it is kept apart.
+    pub archive_key: Option<PathBuf>,
+    /// What opens that one.
+    pub archive_opened_by: OpenedBy,
     /// Signed documents that are read at the start.
     pub documents: PathBuf,
     /// Where the command line reaches the node.
@@ -147,6 +170,15 @@ impl Config {
         let config = Self {
             data: at(&raw.paths.data),
             keys: at(&raw.paths.keys),
+            opened_by: OpenedBy {
+                passphrase_file: raw.keys.passphrase_file.as_deref().map(at),
+                identity_file: raw.keys.identity_file.as_deref().map(at),
+            },
+            archive_key: raw.paths.archive_key.as_deref().map(at),
+            archive_opened_by: OpenedBy {
+                passphrase_file: raw.keys.archive_passphrase_file.as_deref().map(at),
+                identity_file: raw.keys.archive_identity_file.as_deref().map(at),
+            },
             documents: at(&raw.paths.documents),
             socket: at(&raw.paths.socket),
             listen: addresses("mesh.listen", raw.mesh.listen, notes),
@@ -166,6 +198,8 @@ impl Config {
     }
 
     fn check(&self, notes: &mut Notes) {
+        self.opened_by.check("keys.identity_file", notes);
+        self.archive_opened_by.check("keys.archive_identity_file", notes);
         if self.listen.is_empty() {
             notes.wrong("mesh.listen", "missing: name at least one address");
         }

@@ -2,21 +2,28 @@
 //!
 //! Invariants: the folder is 0700 and each file 0600, or the station does not start; a key is
 //! written whole and never over another; no key reaches a log, an error text or a backup made by
-//! this program. Each file is written and read in `files` alone. Secrets of a station live here,
+//! this program. Each file is written and read in `files` alone; in a sealed folder (`seal`) it
+//! opens for whoever has the passphrase or the identity. Secrets of a station live here,
 //! never in the journal or the index. Used by the runtime (load), `ceremony` and `lab` (create).
 
+mod convert;
 mod error;
 mod files;
 pub mod generations;
+mod prompt;
+mod seal;
 pub mod signer;
 
+pub use convert::Inventory;
 pub use error::KeystoreError;
+pub use seal::{Unlock, new_identity};
 
 use cbm_proto::{
-    keys::{AuthorityKeys, StationKeys},
+    keys::{AuthorityKeys, StationKeys, StationPublic},
     primitives::{DsaSecret, EpochSecret, SignSecret},
 };
 use error::io_error;
+use seal::Seal;
 use std::{
     fs::{self, DirBuilder},
     io,
@@ -29,10 +36,15 @@ use zeroize::Zeroizing;
 #[derive(Debug)]
 pub struct Keystore {
     folder: PathBuf,
+    /// What its files are sealed to.
+    seal: Option<Seal>,
+    /// Where the archive key lies, if not here.
+    archive: Option<Box<Keystore>>,
 }
 
 impl Keystore {
-    /// The folder at `folder`, if it is fit to hold keys.
+    /// The folder at `folder`, if it is fit to hold keys. What is sealed in it stays sealed until
+    /// [`Keystore::unlock`].
     ///
     /// # Errors
     /// It does not exist, belongs to somebody else or is open to others.
@@ -47,7 +59,7 @@ impl Keystore {
             Err(error) => return Err(io_error("read", folder)(error)),
         };
         files::private(folder, &meta, 0o700)?;
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self { folder: folder.to_owned(), seal: Seal::of(folder)?, archive: None })
     }
 
     /// A new folder, or an empty one that is fit to hold keys.
@@ -67,6 +79,41 @@ impl Keystore {
         Self::open(folder)
     }
 
+    /// The same, sealed: every key that is written into it is. `how` names the new passphrase, or
+    /// the identity that is kept elsewhere.
+    ///
+    /// # Errors
+    /// As [`Keystore::create`], and for a passphrase or an identity that cannot be used.
+    pub fn create_sealed(folder: &Path, how: &Unlock) -> Result<Self, KeystoreError> {
+        let mut store = Self::create(folder)?;
+        store.seal = Some(Seal::create(folder, how)?);
+        Ok(store)
+    }
+
+    /// Opens the seal, if there is one.
+    ///
+    /// # Errors
+    /// Passphrase or identity are missing or not those of this folder; then nothing is opened.
+    pub fn unlock(mut self, how: &Unlock) -> Result<Self, KeystoreError> {
+        if let Some(seal) = &mut self.seal {
+            seal.unlock(&self.folder, how)?;
+        }
+        Ok(self)
+    }
+
+    /// Whether its files are sealed.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.seal.is_some()
+    }
+
+    /// Takes the archive key from another folder than the others, with a seal of its own.
+    #[must_use]
+    pub fn with_archive(mut self, archive: Self) -> Self {
+        self.archive = Some(Box::new(archive));
+        self
+    }
+
     /// Writes a station's keys.
     ///
     /// # Errors
@@ -76,7 +123,10 @@ impl Keystore {
         self.write("dsa", "dsa", keys.dsa.seed())?;
         self.write("peer", "peer", &keys.peer_seed)?;
         self.write(&format!("epoch-{}", keys.epoch.id()), "epoch", keys.epoch.seed())?;
-        self.write("archive", "archive", &keys.archive)?;
+        match &self.archive {
+            Some(apart) => apart.save_archive(&keys.archive)?,
+            None => self.write("archive", "archive", &keys.archive)?,
+        }
         files::sync(&self.folder)
     }
 
@@ -85,14 +135,37 @@ impl Keystore {
     /// # Errors
     /// One is missing, exposed or no key.
     pub fn load_station(&self) -> Result<StationKeys, KeystoreError> {
+        self.load_with(|| self.read_archive())
+    }
+
+    fn load_with(
+        &self,
+        archive: impl FnOnce() -> Result<Zeroizing<[u8; 32]>, KeystoreError>,
+    ) -> Result<StationKeys, KeystoreError> {
         Ok(StationKeys {
             sign: SignSecret::from_seed(&*self.read("sign", "sign")?),
             dsa: DsaSecret::from_seed(&*self.read("dsa", "dsa")?),
             peer_seed: self.read("peer", "peer")?,
             epoch: EpochSecret::from_seed(&*self.read(&self.epoch_stem()?, "epoch")?),
             older: Vec::new(),
-            archive: self.read("archive", "archive")?,
+            archive: archive()?,
         })
+    }
+
+    /// What a station announces itself with: the key that signs, and all public halves. The
+    /// archive key is left where it is.
+    ///
+    /// # Errors
+    /// As [`Keystore::load_station`].
+    pub fn load_announcing(&self) -> Result<(SignSecret, StationPublic), KeystoreError> {
+        let keys = self.load_with(|| Ok(Zeroizing::new([0; 32])))?;
+        let public = keys.public();
+        Ok((keys.sign, public))
+    }
+
+    fn save_archive(&self, seed: &[u8; 32]) -> Result<(), KeystoreError> {
+        self.write("archive", "archive", seed)?;
+        files::sync(&self.folder)
     }
 
     /// Writes a party's authority keys.
@@ -129,17 +202,22 @@ impl Keystore {
         }
     }
 
-    /// The same in another folder: one of the station's generations.
+    /// The same in another folder, under the same seal: one of the station's generations.
     fn within(&self, folder: PathBuf) -> Self {
-        Self { folder }
+        Self { folder, seal: self.seal.clone(), archive: None }
+    }
+
+    /// The archive key, wherever it lies.
+    fn read_archive(&self) -> Result<Zeroizing<[u8; 32]>, KeystoreError> {
+        self.archive.as_deref().unwrap_or(self).read("archive", "archive")
     }
 
     fn write(&self, stem: &str, role: &str, seed: &[u8; 32]) -> Result<(), KeystoreError> {
-        files::write(&self.folder, stem, role, seed)
+        files::write(&self.folder, stem, role, seed, self.seal.as_ref())
     }
 
     fn read(&self, stem: &str, role: &'static str) -> Result<Zeroizing<[u8; 32]>, KeystoreError> {
-        files::read(&self.folder, stem, role)
+        files::read(&self.folder, stem, role, self.seal.as_ref())
     }
 }
 

@@ -25,6 +25,7 @@ fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Demo(args) => demo(&args),
         Verb::Lab(args) => cli::lab::run(&args),
         Verb::Keygen(args) => cli::keygen::run(&args),
+        Verb::Keys(args) => cli::keys::run(&args),
         Verb::Accord(args) => cli::accord::run(&args),
         Verb::Completions(args) => cli::completions::run(&args),
         Verb::Man(args) => cli::man::run(&args),

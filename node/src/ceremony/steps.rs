@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     documents,
-    keystore::{Keystore, signer::Signer},
+    keystore::{Keystore, KeystoreError, Unlock, signer::Signer},
 };
 use cbm_proto::{
     accord::{
@@ -28,20 +28,40 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Makes a party's authority keys in a new folder, with a card for the others beside them.
+/// Makes a party's authority keys in a new folder, with a card for the others beside them. `seal`:
+/// what opens them from now on; `None`: they are left open.
 ///
 /// # Errors
 /// The folder holds something, or cannot be written.
 pub fn keygen_authority(
     folder: &Path,
     party: &PartyCode,
+    seal: Option<&Unlock>,
     entropy: &mut Entropy,
 ) -> Result<KeysMade, CeremonyError> {
     let keys = AuthorityKeys::generate(entropy);
-    Keystore::create(folder)?.save_authority(&keys)?;
+    keystore(folder, seal)?.save_authority(&keys)?;
     let card = folder.join(AUTHORITY_CARD);
     card::write_authority(&card, party, &keys.public())?;
     Ok(made(party.to_string(), folder, card, &keys.public().fingerprint()))
+}
+
+/// Where a station's new keys go, and what opens them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StationSeal<'a> {
+    /// What opens them; `None`: they are left open.
+    pub keys: Option<&'a Unlock>,
+    /// Folder of the archive key, where it is kept apart.
+    pub archive: Option<&'a Path>,
+    /// What opens that one.
+    pub archive_keys: Option<&'a Unlock>,
+}
+
+fn keystore(folder: &Path, seal: Option<&Unlock>) -> Result<Keystore, KeystoreError> {
+    match seal {
+        Some(how) => Keystore::create_sealed(folder, how),
+        None => Keystore::create(folder),
+    }
 }
 
 /// Makes a station's keys in a new folder, with a card for its authority beside them.
@@ -51,10 +71,15 @@ pub fn keygen_authority(
 pub fn keygen_station(
     folder: &Path,
     station: &StationName,
+    seal: &StationSeal<'_>,
     entropy: &mut Entropy,
 ) -> Result<KeysMade, CeremonyError> {
     let keys = StationKeys::generate(entropy);
-    Keystore::create(folder)?.save_station(&keys)?;
+    let mut store = keystore(folder, seal.keys)?;
+    if let Some(archive) = seal.archive {
+        store = store.with_archive(keystore(archive, seal.archive_keys)?);
+    }
+    store.save_station(&keys)?;
     let card = folder.join(STATION_CARD);
     card::write_station(&card, station, &keys.public())?;
     Ok(made(station.to_string(), folder, card, &keys.public().fingerprint()))
@@ -202,6 +227,8 @@ pub struct Announcement<'a> {
     pub documents: &'a Path,
     /// Folder of the station's keys.
     pub keys: &'a Path,
+    /// What opens them.
+    pub unlock: &'a Unlock,
     /// Which station.
     pub station: &'a StationName,
     /// Multiaddresses without a peer id, most wanted first.
@@ -216,10 +243,10 @@ pub struct Announcement<'a> {
 /// The station is not certified with these keys, or an address is none.
 pub fn announce(what: &Announcement<'_>, made_at: Timestamp) -> Result<Written, CeremonyError> {
     let mut directory = documents::load(what.documents)?.directory;
-    let keys = Keystore::open(what.keys)?.load_station()?;
+    let (sign, public) = Keystore::open(what.keys)?.unlock(what.unlock)?.load_announcing()?;
     let certified = directory
         .by_name(what.station)
-        .is_some_and(|member| member.sign_keys.contains_key(&keys.sign.public().id()));
+        .is_some_and(|member| member.sign_keys.contains_key(&sign.public().id()));
     if !certified {
         let station = what.station.to_string();
         return Err(CeremonyError::NotCertified { keys: what.keys.to_owned(), station });
@@ -227,10 +254,9 @@ pub fn announce(what: &Announcement<'_>, made_at: Timestamp) -> Result<Written, 
     let (network, serial) = (directory.network(), made_at.0.max(1));
     let document =
         make::contact(&network, what.station, serial, what.addresses, what.offices, made_at)?
-            .signed_by(&keys.sign);
+            .signed_by(&sign);
     directory.admit(document.bytes())?;
-    let print = keys.public().fingerprint();
-    written(what.documents, &document, what.station, serial, &print)
+    written(what.documents, &document, what.station, serial, &public.fingerprint())
 }
 
 fn network(accord: &Path) -> Result<Directory, CeremonyError> {

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use super::*;
-use crate::keystore::signer::{self, Signer};
+use crate::keystore::{
+    Unlock,
+    signer::{self, Signer},
+};
 use cbm_proto::{
     id::{PartyCode, StationName},
     primitives::Entropy,
@@ -31,12 +34,13 @@ impl Desk {
 
     fn authority(&mut self, code: &str) -> KeysMade {
         let folder = self.at(&format!("{code}-authority"));
-        keygen_authority(&folder, &PartyCode::new(code).unwrap(), &mut self.entropy).unwrap()
+        keygen_authority(&folder, &PartyCode::new(code).unwrap(), None, &mut self.entropy).unwrap()
     }
 
     fn station(&mut self, name: &str) -> KeysMade {
         let folder = self.at(&name.replace('/', "-"));
-        keygen_station(&folder, &StationName::parse(name).unwrap(), &mut self.entropy).unwrap()
+        let name = StationName::parse(name).unwrap();
+        keygen_station(&folder, &name, &StationSeal::default(), &mut self.entropy).unwrap()
     }
 
     fn accord(&self, role: &str) -> Result<AccordShown, CeremonyError> {
@@ -55,7 +59,7 @@ impl Desk {
 
     fn signer(&self, code: &str) -> Result<Box<dyn Signer>, CeremonyError> {
         let folder = self.at(&format!("{code}-authority"));
-        Ok(signer::open(&folder.to_string_lossy())?)
+        Ok(signer::open(&folder.to_string_lossy(), &Unlock::default())?)
     }
 
     fn sign(&self, code: &str) -> Result<AccordShown, CeremonyError> {
@@ -79,6 +83,7 @@ impl Desk {
         let what = Announcement {
             documents: &self.at("documents"),
             keys: &self.at(&name.replace('/', "-")),
+            unlock: &Unlock::default(),
             station: &StationName::parse(name).unwrap(),
             addresses: &["/ip4/127.0.0.1/tcp/4100".to_owned()],
             offices: &[],

@@ -10,7 +10,7 @@ use cbm_proto::{accord::Office, id::StationName, time::Timestamp};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{Output, authority::Authority, print};
+use super::{Output, authority::Authority, print, unlock::Opened};
 use crate::{
     api::failure::{Code, Failure},
     ceremony::{self, Announcement, CeremonyError, Certification},
@@ -98,6 +98,8 @@ struct Announce {
     /// Folder of the station's keys.
     #[arg(long, value_name = "DIR")]
     keys: PathBuf,
+    #[command(flatten)]
+    opened: Opened,
     /// Which station.
     #[arg(long)]
     station: String,
@@ -171,6 +173,7 @@ fn announce(out: &Output, what: &Announce, now: Timestamp) -> Result<(), Failure
     let announcement = Announcement {
         documents: &what.documents,
         keys: &what.keys,
+        unlock: &what.opened.unlock(),
         station: &station,
         addresses: &what.address,
         offices: &[office],

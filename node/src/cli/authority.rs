@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::unlock::Opened;
 use crate::{
     api::failure::{Code, Failure},
     keystore::signer::{self, Signer},
@@ -13,6 +14,8 @@ pub struct Authority {
     /// The authority's keys: their folder.
     #[arg(long, value_name = "DIR")]
     authority: String,
+    #[command(flatten)]
+    opened: Opened,
 }
 
 impl Authority {
@@ -21,7 +24,7 @@ impl Authority {
     /// # Errors
     /// It is not there, or cannot be used.
     pub fn open(&self) -> Result<Box<dyn Signer>, Failure> {
-        signer::open(&self.authority).map_err(|e| {
+        signer::open(&self.authority, &self.opened.unlock()).map_err(|e| {
             let otherwise = "give --authority the folder that `cbm keygen authority` made";
             Failure::told(Code::Failed, "nothing was signed", e, otherwise)
         })

@@ -1,14 +1,21 @@
-//! `cbm keygen authority|station`: keys in a new folder, and a card with the public halves.
+//! `cbm keygen authority|station|identity`: keys in a new folder, and a card with the public halves;
+//! an identity that sealed keys open by.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cbm_proto::id::{PartyCode, StationName};
 use clap::{Args, Subcommand};
 
-use super::{Output, lab::entropy, print};
+use super::{
+    Output,
+    lab::entropy,
+    print,
+    unlock::{Sealing, unlock},
+};
 use crate::{
     api::failure::{Code, Failure},
-    ceremony::{self, KeysMade},
+    ceremony::{self, CeremonyError, KeysMade, StationSeal},
+    keystore,
 };
 
 /// Make keys.
@@ -30,6 +37,14 @@ enum Whose {
     },
     /// Of a station; its authority then certifies them by the card.
     Station(OfStation),
+    /// An identity for `--identity-file`: keys are sealed to it, and it is kept elsewhere.
+    Identity {
+        /// File to write it to.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        #[command(flatten)]
+        output: Output,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -41,13 +56,32 @@ struct OfStation {
     #[arg(long, value_name = "DIR", required_unless_present = "rotate")]
     out: Option<PathBuf>,
     /// Make the next keys of a station that has some; they wait for their certificate.
-    #[arg(long, requires = "keys", conflicts_with = "out")]
+    #[arg(long, requires = "keys", conflicts_with_all = ["out", "seal", "archive"])]
     rotate: bool,
     /// With --rotate: folder of the keys in use; the next ones are made in its `next`.
     #[arg(long, value_name = "DIR", requires = "rotate")]
     keys: Option<PathBuf>,
     #[command(flatten)]
+    sealing: Sealing,
+    #[command(flatten)]
+    archive: Archive,
+    #[command(flatten)]
     output: Output,
+}
+
+/// The archive key apart: without it a stolen station cannot read what it sent.
+#[derive(Debug, Args)]
+struct Archive {
+    /// Folder for the archive key, where it is kept apart from the others.
+    #[arg(long, value_name = "DIR")]
+    archive: Option<PathBuf>,
+    /// With --seal: file with the passphrase of the archive key.
+    #[arg(long, value_name = "FILE", requires_all = ["archive", "seal"],
+        conflicts_with = "archive_identity_file")]
+    archive_passphrase_file: Option<PathBuf>,
+    /// With --seal: seal the archive key to the identity in this file.
+    #[arg(long, value_name = "FILE", requires_all = ["archive", "seal"])]
+    archive_identity_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -55,6 +89,8 @@ struct Made {
     /// Folder to make them in; empty, or not there yet.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    #[command(flatten)]
+    sealing: Sealing,
     #[command(flatten)]
     output: Output,
 }
@@ -73,7 +109,9 @@ pub fn run(args: &Keygen) -> Result<(), Failure> {
     match &args.whose {
         Whose::Authority { party, made } => {
             let party = PartyCode::new(party).map_err(|e| usage(&e))?;
-            let keys = ceremony::keygen_authority(&made.out, &party, &mut entropy()?);
+            let seal = made.sealing.seal();
+            let keys =
+                ceremony::keygen_authority(&made.out, &party, seal.as_ref(), &mut entropy()?);
             show(&keys.map_err(|e| failed(&e))?, made.output.json)
         }
         Whose::Station(of) => {
@@ -83,15 +121,38 @@ pub fn run(args: &Keygen) -> Result<(), Failure> {
                 (Some(keys), ..) => {
                     ceremony::rotate_station(keys, station.as_ref(), &mut entropy()?)
                 }
-                (None, Some(out), Some(station)) => {
-                    ceremony::keygen_station(out, station, &mut entropy()?)
-                }
+                (None, Some(out), Some(station)) => new_station(of, out, station)?,
                 // The parser has asked for both.
                 _ => return Err(usage(&"no station and no folder")),
             };
             show(&keys.map_err(|e| failed(&e))?, of.output.json)
         }
+        Whose::Identity { out, output } => {
+            let recipient = keystore::new_identity(out).map_err(|e| failed(&e))?;
+            if output.json {
+                return print::json(&serde_json::json!({ "file": out, "recipient": recipient }));
+            }
+            print::say(&format!("identity in {}\nseals to {recipient}", out.display()))
+        }
     }
+}
+
+fn new_station(
+    of: &OfStation,
+    out: &Path,
+    station: &StationName,
+) -> Result<Result<KeysMade, CeremonyError>, Failure> {
+    let keys = of.sealing.seal();
+    let apart = keys.as_ref().map(|_| {
+        let Archive { archive_passphrase_file, archive_identity_file, .. } = &of.archive;
+        unlock(archive_passphrase_file.as_deref(), archive_identity_file.as_deref())
+    });
+    let seal = StationSeal {
+        keys: keys.as_ref(),
+        archive: of.archive.archive.as_deref(),
+        archive_keys: apart.as_ref(),
+    };
+    Ok(ceremony::keygen_station(out, station, &seal, &mut entropy()?))
 }
 
 fn show(made: &KeysMade, json: bool) -> Result<(), Failure> {

@@ -16,6 +16,7 @@ pub(super) struct RawConfig {
     pub(super) paths: Paths,
     pub(super) mesh: Mesh,
     pub(super) officers: BTreeMap<String, Officer>,
+    pub(super) keys: Keys,
     pub(super) log: Log,
 }
 
@@ -30,6 +31,8 @@ pub(super) struct Station {
 pub(super) struct Paths {
     pub(super) data: PathBuf,
     pub(super) keys: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) archive_key: Option<PathBuf>,
     pub(super) documents: PathBuf,
     pub(super) socket: PathBuf,
 }
@@ -38,8 +41,21 @@ impl Default for Paths {
     fn default() -> Self {
         let [data, keys, documents, socket] =
             ["data", "keys", "documents", "cbm.sock"].map(PathBuf::from);
-        Self { data, keys, documents, socket }
+        Self { data, keys, archive_key: None, documents, socket }
     }
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Keys {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) passphrase_file: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) identity_file: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) archive_passphrase_file: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) archive_identity_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]

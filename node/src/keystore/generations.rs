@@ -12,11 +12,7 @@
 //! the certificates still allow: it is changed last, when everybody knows the new one. Called by
 //! the runtime (load, move), `ceremony` (make).
 
-use super::{
-    Keystore, KeystoreError,
-    error::io_error,
-    files::{self, ENDING},
-};
+use super::{Keystore, KeystoreError, error::io_error, files};
 use cbm_proto::{
     id::KeyId,
     keys::StationKeys,
@@ -25,7 +21,7 @@ use cbm_proto::{
 use std::{
     fs::{self, DirBuilder},
     os::unix::fs::DirBuilderExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
 
@@ -55,7 +51,10 @@ impl Keystore {
         entropy: &mut Entropy,
     ) -> Result<(PathBuf, StationKeys), KeystoreError> {
         // Whoever has no keys here is in the wrong folder.
-        self.read("archive", "archive")?;
+        if !files::stems(&self.folder)?.iter().any(|stem| stem == "sign") {
+            let path = files::path(&self.folder, "sign", self.is_sealed());
+            return Err(KeystoreError::Missing { role: "sign", path });
+        }
         let next = self.folder.join(NEXT);
         if next.exists() {
             return Err(KeystoreError::NextWaits(next));
@@ -103,7 +102,7 @@ impl Keystore {
             peer_seed,
             epoch,
             older: epochs,
-            archive: self.read("archive", "archive")?,
+            archive: self.read_archive()?,
         })
     }
 
@@ -146,18 +145,20 @@ impl Keystore {
 
     /// Takes one key from `home` into the folder itself, after what lies there in its role.
     fn bring(&self, home: &Self, role: &str, stem: &str) -> Result<(), KeystoreError> {
-        let file = |stem: &str| format!("{stem}{ENDING}");
-        if home.folder == self.folder || !home.folder.join(file(stem)).exists() {
+        if home.folder == self.folder {
             return Ok(());
         }
+        let Some(new) = files::found(&home.folder, stem) else { return Ok(()) };
         let here = files::stems(&self.folder)?.into_iter();
         for old in here.filter(|here| here == role || (role == "epoch-" && here.starts_with(role)))
         {
             let shelf = self.shelf(role)?;
-            rename(&self.folder.join(file(&old)), &shelf.join(file(&old)))?;
+            if let Some(old) = files::found(&self.folder, &old) {
+                into(&old, &shelf)?;
+            }
             files::sync(&shelf)?;
         }
-        rename(&home.folder.join(file(stem)), &self.folder.join(file(stem)))
+        into(&new, &self.folder)
     }
 
     /// The first of `past/1`, `past/2`, … that has no key of this role; made if it is not there.
@@ -182,8 +183,7 @@ impl Keystore {
             return Ok(());
         }
         for entry in fs::read_dir(&next).map_err(io_error("read", &next))? {
-            let entry = entry.map_err(io_error("read", &next))?;
-            rename(&entry.path(), &self.folder.join(entry.file_name()))?;
+            into(&entry.map_err(io_error("read", &next))?.path(), &self.folder)?;
         }
         fs::remove_dir(&next).map_err(io_error("remove", &next))
     }
@@ -236,7 +236,12 @@ fn peer_of(seed: &[u8; 32]) -> [u8; 32] {
     *SignSecret::from_seed(seed).public().as_bytes()
 }
 
-fn rename(from: &std::path::Path, to: &std::path::Path) -> Result<(), KeystoreError> {
+/// Moves a file into a folder, under its name.
+fn into(file: &Path, folder: &Path) -> Result<(), KeystoreError> {
+    rename(file, &folder.join(file.file_name().unwrap_or_default()))
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), KeystoreError> {
     fs::rename(from, to).map_err(io_error("move", from))
 }
 

@@ -4,7 +4,7 @@
 //! holds; the key itself never leaves its place. Called by the steps of the ceremony that an
 //! authority takes; the command line says which key by [`open`].
 
-use super::{Keystore, KeystoreError};
+use super::{Keystore, KeystoreError, Unlock};
 use cbm_proto::{
     accord::Document,
     primitives::{SignPublic, SignSecret},
@@ -26,12 +26,13 @@ pub trait Signer {
     fn sign(&self, document: Document) -> Result<Document, KeystoreError>;
 }
 
-/// The authority key that `place` names: a folder of key files.
+/// The authority key that `place` names: a folder of key files, which `unlock` opens if they are
+/// sealed.
 ///
 /// # Errors
-/// As [`Keystore::open`] and [`Keystore::load_authority`].
-pub fn open(place: &str) -> Result<Box<dyn Signer>, KeystoreError> {
-    let keys = Keystore::open(Path::new(place))?.load_authority()?;
+/// As [`Keystore::open`], [`Keystore::unlock`] and [`Keystore::load_authority`].
+pub fn open(place: &str, unlock: &Unlock) -> Result<Box<dyn Signer>, KeystoreError> {
+    let keys = Keystore::open(Path::new(place))?.unlock(unlock)?.load_authority()?;
     Ok(Box::new(FileSigner { place: place.to_owned(), secret: keys.sign }))
 }
 

@@ -5,6 +5,8 @@ use super::*;
 use cbm_proto::primitives::Entropy;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
+mod sealed;
+
 fn saved() -> (tempfile::TempDir, Keystore, StationKeys) {
     let folder = tempfile::tempdir().unwrap();
     let store = Keystore::create(&folder.path().join("keys")).unwrap();

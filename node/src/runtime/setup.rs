@@ -3,7 +3,7 @@
 //! Lock and journal first, then the station from it, then the mesh with the membership that the
 //! station knows, last the API's socket: nobody can ask before there is somebody to answer.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, io::IsTerminal as _, path::Path, sync::Arc, time::Duration};
 
 use cbm_proto::{
     accord::{Directory, Role, station_id},
@@ -23,9 +23,9 @@ use crate::{
         server,
     },
     clock::{self, Clock},
-    config::Config,
+    config::{Config, OpenedBy},
     documents,
-    keystore::Keystore,
+    keystore::{Keystore, KeystoreError, Unlock},
     mesh::{self, Grant, Lane, Membership, Mesh, MeshConfig},
     perform::{Performer, writer::Writer},
     shutdown::Shutdown,
@@ -112,7 +112,7 @@ fn maker(config: &Config) -> Result<Maker, Failure> {
     let directory = loaded.directory;
     let me = station_id(&directory.network(), &config.station);
     let member = directory.member(&me).ok_or_else(|| not_listed(&config.station))?;
-    let keys = Keystore::open(&config.keys).and_then(|keystore| keystore.load_station());
+    let keys = keystore(config).and_then(|keystore| keystore.load_station());
     let keys = keys.map_err(|e| failed(e, "correct paths.keys in the configuration"))?;
     let mine = keys.public();
     if mine.sign != member.sign || mine.peer != member.peer {
@@ -124,6 +124,25 @@ fn maker(config: &Config) -> Result<Maker, Failure> {
         ));
     }
     Ok(Maker { me, keys: Arc::new(keys), directory, pause: 0 })
+}
+
+/// The station's keys, opened, with the archive key wherever it lies.
+fn keystore(config: &Config) -> Result<Keystore, KeystoreError> {
+    let open = |folder: &Path, by: &OpenedBy| {
+        let OpenedBy { passphrase_file, identity_file } = by.clone();
+        let ask = std::io::stdin().is_terminal();
+        Keystore::open(folder)?.unlock(&Unlock { passphrase_file, identity_file, ask })
+    };
+    let keys = open(&config.keys, &config.opened_by)?;
+    if keys.is_sealed() {
+        tracing::info!("the keys are sealed files, opened for this run");
+    } else {
+        tracing::info!("the keys are plain files: whoever reads this disk has them");
+    }
+    match &config.archive_key {
+        Some(folder) => Ok(keys.with_archive(open(folder, &config.archive_opened_by)?)),
+        None => Ok(keys),
+    }
 }
 
 fn not_listed(station: &StationName) -> Failure {
