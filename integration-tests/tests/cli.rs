@@ -39,8 +39,11 @@ const NO_CODE: [&str; 3] = [
     "`zzz` is not a party code: 2 to 16 characters A-Z and 0-9, the first a letter",
     "`cbm peers` lists the stations and their parties",
 ];
-const NO_RECIPIENT: [&str; 3] =
-    ["nothing was sent", "the letter names no recipient", "name at least one party with --to"];
+const NO_RECIPIENT: [&str; 3] = [
+    "nothing was sent",
+    "the letter names no recipient but this station's own party",
+    "name another party with --to",
+];
 const LOUD: [&str; 3] = [
     "nothing was done",
     "`LOUD` is not understood here",

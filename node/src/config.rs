@@ -20,6 +20,8 @@ use std::{
     time::Duration,
 };
 
+use crate::logs;
+
 /// Longest path of a Unix socket, bytes: `sun_path` has 108 with its end mark.
 const SOCKET_PATH_MAX: usize = 107;
 /// Listen or announced addresses, at most.
@@ -200,6 +202,9 @@ impl Config {
     fn check(&self, notes: &mut Notes) {
         self.opened_by.check("keys.identity_file", notes);
         self.archive_opened_by.check("keys.archive_identity_file", notes);
+        if let Err(error) = logs::check(&self.log_level) {
+            notes.wrong("log.level", error);
+        }
         if self.listen.is_empty() {
             notes.wrong("mesh.listen", "missing: name at least one address");
         }

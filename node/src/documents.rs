@@ -33,7 +33,7 @@ pub enum FileError {
         error: io::Error,
     },
     /// Larger than any document.
-    #[error("{0} is larger than any document: it is not one")]
+    #[error("{0} is larger than any document; it is not one: take it away")]
     TooLong(PathBuf),
     /// Not a document, or one that is not believed.
     #[error("{path}: {error}", path = .path.display())]
@@ -44,10 +44,10 @@ pub enum FileError {
         error: DocumentError,
     },
     /// Nothing to begin with.
-    #[error("no version 1 of an accord in {0}: put it there as a file that ends in .cbm")]
+    #[error("no version 1 of an accord in {0}; put it there as a file that ends in .cbm")]
     NoAccord(PathBuf),
     /// Two networks in one folder.
-    #[error("{one} and {two} found two different networks: keep the one that is meant",
+    #[error("{one} and {two} found two different networks; keep the one that is meant",
         one = .0.display(), two = .1.display())]
     TwoAccords(PathBuf, PathBuf),
 }

@@ -23,15 +23,27 @@ pub enum Form {
 )]
 pub struct BadFilter(String);
 
+/// Whether `filter` is one.
+///
+/// # Errors
+/// [`BadFilter`].
+pub fn check(filter: &str) -> Result<(), BadFilter> {
+    read(filter).map(drop)
+}
+
+fn read(filter: &str) -> Result<EnvFilter, BadFilter> {
+    // A bare level is meant for us: what the libraries say below a warning helps no operator.
+    let bare = filter.chars().all(|c| c.is_ascii_alphabetic());
+    let filter = if bare { format!("cbm_node={filter},warn") } else { filter.to_owned() };
+    EnvFilter::builder().parse(&filter).map_err(|_| BadFilter(filter))
+}
+
 /// Begins to log. Without effect when something logs already, as in tests.
 ///
 /// # Errors
 /// [`BadFilter`].
 pub fn start(filter: &str, form: Form) -> Result<(), BadFilter> {
-    // A bare level is meant for us: what the libraries say below a warning helps no operator.
-    let bare = filter.chars().all(|c| c.is_ascii_alphabetic());
-    let filter = if bare { format!("cbm_node={filter},warn") } else { filter.to_owned() };
-    let filter = EnvFilter::builder().parse(&filter).map_err(|_| BadFilter(filter))?;
+    let filter = read(filter)?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     match run(Cli::parse().verb) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("cbm: {failure}");
+            cli::print::failure(&failure);
             ExitCode::from(failure.code.exit())
         }
     }

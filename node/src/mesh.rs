@@ -274,7 +274,10 @@ pub enum MeshError {
         cause: String,
     },
     /// The address cannot be listened on.
-    #[error("cannot listen on `{address}`: {cause}; is the port taken, or the address not ours?")]
+    #[error(
+        "cannot listen on `{address}`: {cause}; stop whoever has the port \
+             (`ss -lnp` lists them), or correct mesh.listen"
+    )]
     Listen {
         /// As configured.
         address: String,

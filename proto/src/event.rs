@@ -266,7 +266,9 @@ pub enum Denied {
         group: String,
     },
     /// Nobody to send to.
-    #[error("the letter names no recipient; name at least one party with --to")]
+    #[error(
+        "the letter names no recipient but this station's own party; name another party with --to"
+    )]
     NoRecipient,
     /// Our own role may not send letters.
     #[error("this station's role may watch the lines but not send letters")]

@@ -20,7 +20,8 @@ pub enum OwnError {
     /// Another archive key made it, or it was changed.
     #[error(
         "an own record of the journal does not open: the keystore's archive key is not the one \
-         that this data folder was written with; put the right key folder back"
+         that this data folder was written with; put the right key folder back, or correct \
+         paths.data if it is another station's folder"
     )]
     Sealed,
     /// It opened and is not what it should be.

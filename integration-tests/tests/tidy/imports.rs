@@ -30,7 +30,7 @@ const NODE: &[(&str, &[&str])] = &[
     ("documents", &[]),
     ("store", &[]),
     ("mesh", &[]),
-    ("config", &[]),
+    ("config", &["logs"]),
     ("perform", &["clock", "mesh", "store"]),
     ("api", &["clock", "config", "store"]),
     ("backup", &["clock", "config", "documents", "keystore", "store"]),

@@ -74,7 +74,21 @@ fn attachment(file: &AttachmentIn) -> Result<Attachment, Failure> {
 }
 
 fn parties(codes: &[String]) -> Result<Vec<PartyCode>, Failure> {
-    codes.iter().map(|code| PartyCode::new(code).map_err(|e| bad_name(&e))).collect()
+    let named = codes.iter().filter(|code| !code.is_empty());
+    named.map(|code| PartyCode::new(code).map_err(|e| bad_name(&e))).collect()
+}
+
+/// The id of a letter.
+///
+/// # Errors
+/// It is none.
+pub fn msg_id(text: &str) -> Result<MsgId, Failure> {
+    MsgId::from_hex(text).ok_or_else(|| {
+        wrong(
+            format!("`{text}` is not the id of a letter"),
+            "an id is 32 hex digits, as `cbm send` and `cbm inbox` print it",
+        )
+    })
 }
 
 /// A station's name.

@@ -117,7 +117,10 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n  cause:  {}\n  remedy: {}", self.error, self.cause, self.remedy)
+        // Several causes stand below each other.
+        let under = |text: &str| text.replace('\n', "\n          ");
+        let (cause, remedy) = (under(&self.cause), under(&self.remedy));
+        write!(f, "{}\n  cause:  {cause}\n  remedy: {remedy}", self.error)
     }
 }
 
@@ -133,6 +136,8 @@ mod tests {
         assert_eq!((told.cause.as_str(), told.remedy.as_str()), ("no such party", "look at peers"));
         let bare = Failure::told(Code::Failed, "not sent", "it broke", "try again");
         assert_eq!(bare.to_string(), "not sent\n  cause:  it broke\n  remedy: try again");
+        let two = Failure::new(Code::Usage, "not sent", "one\ntwo", "mend each");
+        assert_eq!(two.to_string(), "not sent\n  cause:  one\n          two\n  remedy: mend each");
     }
 
     #[test]

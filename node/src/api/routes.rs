@@ -13,14 +13,14 @@ use axum::{
 };
 use cbm_proto::{
     event::{Act, Officer},
-    id::MsgId,
     station::Station,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
     command::Desk,
-    compose, documents,
+    compose::{self, msg_id},
+    documents,
     failure::{Code, Failure},
     follow, letters,
     officer::Duty,
@@ -252,17 +252,6 @@ impl FromRequestParts<Api> for Acting {
         };
         api.duty.officer(uid).map(Self)
     }
-}
-
-fn msg_id(text: &str) -> Result<MsgId, Failure> {
-    MsgId::from_hex(text).ok_or_else(|| {
-        Failure::new(
-            Code::Usage,
-            "nothing was done",
-            format!("`{text}` is not the id of a letter"),
-            "an id is 32 hex digits, as `cbm send` and `cbm inbox` print it",
-        )
-    })
 }
 
 pub(super) fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Failure> {

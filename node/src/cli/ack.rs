@@ -5,6 +5,7 @@ use clap::Args;
 
 use super::{Node, Output, print};
 use crate::api::{
+    compose,
     failure::Failure,
     shape::{AckRequest, Sent},
 };
@@ -31,6 +32,7 @@ pub struct Ack {
 /// # Errors
 /// No node, no such letter, or no officer.
 pub async fn run(args: Ack) -> Result<(), Failure> {
+    compose::msg_id(&args.id)?;
     let request = AckRequest { outcome: args.outcome, text: args.text };
     let path = format!("/v1/letters/{}/ack", args.id);
     let done: Sent = args.node.client()?.post(&path, &request).await?;

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::{Node, Output, print};
 use crate::api::{
+    compose,
     failure::Failure,
     shape::{DeclineRequest, Sent},
 };
@@ -31,6 +32,7 @@ pub struct Decline {
 /// # Errors
 /// No node, no such letter, or no officer.
 pub async fn run(args: Decline) -> Result<(), Failure> {
+    compose::msg_id(&args.id)?;
     let request = DeclineRequest { reason: args.reason, text: args.text };
     let path = format!("/v1/letters/{}/decline", args.id);
     let done: Sent = args.node.client()?.post(&path, &request).await?;

@@ -20,14 +20,30 @@ use crate::api::{
 /// # Errors
 /// It cannot be read, is too long, or is no JSON.
 pub fn letter(path: &Path) -> Result<serde_json::Value, Failure> {
-    let bytes = if path == Path::new("-") {
-        bounded(&mut std::io::stdin().lock(), path, TEXT_MAX)?
+    let (bytes, name) = if path == Path::new("-") {
+        let name = "standard input";
+        (bounded(&mut std::io::stdin().lock(), Path::new(name), TEXT_MAX)?, name.to_owned())
     } else {
-        whole(path, TEXT_MAX)?
+        (whole(path, TEXT_MAX)?, path.display().to_string())
     };
-    serde_json::from_slice(&bytes).map_err(|e| {
-        let cause = format!("{} is not JSON: {e}", path.display());
-        not_sent(Code::Usage, cause, "compare it with `cbm template TYPE`")
+    let wrong = |what: String, remedy| not_sent(Code::Usage, format!("{name} {what}"), remedy);
+    let text = std::str::from_utf8(&bytes).map_err(|e| {
+        let line = bytes.iter().take(e.valid_up_to()).filter(|byte| **byte == b'\n').count() + 1;
+        wrong(format!("is not UTF-8 in line {line}"), "save it as UTF-8, then send it again")
+    })?;
+    if text.trim().is_empty() {
+        return Err(wrong("is empty".to_owned(), "`cbm template TYPE` prints an example"));
+    }
+    serde_json::from_str(text).map_err(|e| {
+        let place = format!("line {} column {}", e.line(), e.column());
+        if e.is_eof() {
+            return wrong(format!("ends in the middle, {place}"), "is it the whole file?");
+        }
+        if e.to_string().starts_with("trailing characters") {
+            let what = format!("goes on behind the end of the letter, {place}");
+            return wrong(what, "send one letter with each command");
+        }
+        wrong(format!("is not JSON: {e}"), "compare it with `cbm template TYPE`")
     })
 }
 

@@ -38,6 +38,25 @@ pub fn json(value: &impl Serialize) -> Result<(), Failure> {
     say(&text)
 }
 
+/// Says on standard error what failed. Words of others in it are tamed; on a terminal, which cuts
+/// lines anywhere, they are wrapped between words.
+pub fn failure(failure: &Failure) {
+    let text = tame(&format!("cbm: {failure}"));
+    if !std::io::stderr().is_terminal() {
+        eprintln!("{text}");
+        return;
+    }
+    let mut out = Vec::new();
+    for line in text.lines() {
+        let words = line.trim_start();
+        let start = line.len() - words.len();
+        let head = ["cause:  ", "remedy: "].iter().find(|head| words.starts_with(*head));
+        let hang = start + head.map_or(0, |head| head.len());
+        wrap_at(&mut out, &line[..hang], hang, &line[hang..]);
+    }
+    eprintln!("{}", out.join("\n"));
+}
+
 /// An aligned table; a last column that is too long goes on in the lines below.
 #[must_use]
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {

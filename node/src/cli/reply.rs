@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{Node, Output, compose::Content, print};
-use crate::api::{failure::Failure, shape::Sent};
+use crate::api::{compose, failure::Failure, shape::Sent};
 
 /// Answer a letter with another one.
 #[derive(Debug, Args)]
@@ -29,6 +29,7 @@ pub struct Reply {
 /// # Errors
 /// No node, no such letter, no officer, or the answer is not taken.
 pub async fn run(args: Reply) -> Result<(), Failure> {
+    compose::msg_id(&args.id)?;
     let client = args.node.client()?;
     let mut request = args.content.request(args.type_name)?;
     request.info = args.info;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::{Node, Output, files, print};
 use crate::api::{
     client::Client,
+    compose,
     failure::{Code, Failure},
     shape::Sent,
 };
@@ -35,6 +36,7 @@ pub struct Show {
 /// # Errors
 /// No node, no such letter, or the folder cannot be written.
 pub async fn run(args: Show) -> Result<(), Failure> {
+    compose::msg_id(&args.id)?;
     let client = args.node.client()?;
     let letter: Value = client.get(&format!("/v1/letters/{}", args.id)).await?;
     if args.output.json {

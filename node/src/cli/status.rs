@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::{Node, Output, print};
 use crate::api::{
+    compose,
     failure::Failure,
     shape::{AddresseeView, StatusView},
 };
@@ -24,6 +25,7 @@ pub struct Status {
 /// # Errors
 /// No node, or no such letter.
 pub async fn run(args: Status) -> Result<(), Failure> {
+    compose::msg_id(&args.id)?;
     let status: StatusView = args.node.client()?.get(&format!("/v1/status/{}", args.id)).await?;
     if args.output.json {
         return print::json(&status);

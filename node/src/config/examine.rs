@@ -214,11 +214,16 @@ fn from_environment(
 /// Without the words of libraries about their own business.
 fn plain(error: &str) -> String {
     let line = error.lines().next().unwrap_or_default();
-    line.split(" for key ")
-        .next()
-        .unwrap_or(line)
-        .trim_end_matches(" in the environment")
-        .to_owned()
+    let line = line.split(" for key ").next().unwrap_or(line);
+    let words = [
+        ("expected a sequence", "expected a list"),
+        ("expected a string", "expected text in quotes"),
+        ("expected path string", "expected a path in quotes"),
+        ("expected u64", "expected a whole number"),
+        ("invalid type: map", "invalid type: section"),
+    ];
+    let line = line.trim_end_matches(" in the environment").to_owned();
+    words.iter().fold(line, |line, (theirs, ours)| line.replace(theirs, ours))
 }
 
 /// Path and line of each key that holds a value, in the order of the file.

@@ -10,7 +10,7 @@ mod told;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
-    net::{IpAddr, TcpListener},
+    net::{IpAddr, TcpListener, UdpSocket},
     time::Duration,
 };
 
@@ -283,8 +283,9 @@ async fn room(out: &mpsc::Sender<MeshEvent>) -> bool {
     out.reserve().await.is_ok()
 }
 
-/// Whether a TCP port is free. libp2p listens with `SO_REUSEPORT`, so that a second node on the same
-/// port would start without a word and take half of the first one's connections.
+/// Whether a port is free. libp2p listens by TCP with `SO_REUSEPORT`, so that a second node on the
+/// same port would start without a word and take half of the first one's connections; and of a
+/// taken port for QUIC it says nothing that a person can use.
 fn free(address: &Multiaddr) -> std::io::Result<()> {
     let mut parts = address.iter();
     let ip = match parts.next() {
@@ -294,6 +295,7 @@ fn free(address: &Multiaddr) -> std::io::Result<()> {
     };
     match parts.next() {
         Some(Protocol::Tcp(port)) if port != 0 => TcpListener::bind((ip, port)).map(drop),
+        Some(Protocol::Udp(port)) if port != 0 => UdpSocket::bind((ip, port)).map(drop),
         _ => Ok(()),
     }
 }
