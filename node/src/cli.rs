@@ -97,6 +97,29 @@ pub enum Verb {
     Journal(journal::Journal),
 }
 
+impl Verb {
+    /// Whether it may hold secret keys in this process. A new verb does, until it is listed here
+    /// among those that only ask a node or print what everybody knows.
+    #[must_use]
+    pub const fn uses_keys(&self) -> bool {
+        !matches!(
+            self,
+            Self::Completions(_)
+                | Self::Man(_)
+                | Self::Types(_)
+                | Self::Template(_)
+                | Self::Send(_)
+                | Self::Status(_)
+                | Self::Inbox(_)
+                | Self::Show(_)
+                | Self::Ack(_)
+                | Self::Decline(_)
+                | Self::Reply(_)
+                | Self::Peers(_)
+        )
+    }
+}
+
 /// Which node.
 #[derive(Debug, Args)]
 pub struct Node {

@@ -6,12 +6,13 @@ use cbm_node::{
     api::failure::{Code, Failure},
     cli::{self, Cli, Verb},
     config::LogFormat,
-    logs, runtime,
+    guard, logs, runtime,
 };
 use clap::Parser;
 
 fn main() -> ExitCode {
-    match run(Cli::parse().verb) {
+    let closed = guard::close().map_err(|e| refused(&e));
+    match closed.and_then(|()| run(Cli::parse().verb)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             cli::print::failure(&failure);
@@ -20,7 +21,15 @@ fn main() -> ExitCode {
     }
 }
 
+fn refused(error: &guard::GuardError) -> Failure {
+    Failure::told(Code::Failed, "nothing was done", error, "start again without it")
+}
+
 fn run(verb: Verb) -> Result<(), Failure> {
+    if verb.uses_keys() {
+        guard::refuse_secrets(std::env::vars_os().map(|(name, _)| name))
+            .map_err(|e| refused(&e))?;
+    }
     match verb {
         Verb::Demo(args) => demo(&args),
         Verb::Lab(args) => cli::lab::run(&args),

@@ -38,6 +38,7 @@ use cbm_proto::{
     id::{LaneId, NetworkId, StationId},
 };
 use tokio::sync::mpsc;
+use zeroize::Zeroizing;
 
 /// The lowest token that the mesh draws; the shell draws its own below it.
 pub const FIRST_TOKEN: u64 = 1 << 63;
@@ -45,7 +46,7 @@ pub const FIRST_TOKEN: u64 = 1 << 63;
 /// How the mesh is to run. Constant for one run of the process.
 pub struct MeshConfig {
     /// Seed of the Ed25519 key that names this station on the wire (key role PEER).
-    pub peer_seed: [u8; 32],
+    pub peer_seed: Zeroizing<[u8; 32]>,
     /// The network; its id is in the name of every topic and stream.
     pub network: NetworkId,
     /// This station.
@@ -68,7 +69,7 @@ pub struct MeshConfig {
 impl MeshConfig {
     /// The usual settings, listening nowhere.
     #[must_use]
-    pub const fn new(peer_seed: [u8; 32], network: NetworkId, me: StationId) -> Self {
+    pub fn new(peer_seed: Zeroizing<[u8; 32]>, network: NetworkId, me: StationId) -> Self {
         Self {
             peer_seed,
             network,

@@ -24,6 +24,7 @@ const LEVELS: [&[&str]; 6] = [
 /// What each module of the node may know of the others.
 const NODE: &[(&str, &[&str])] = &[
     ("clock", &[]),
+    ("guard", &[]),
     ("logs", &[]),
     ("shutdown", &[]),
     ("keystore", &[]),
@@ -69,7 +70,10 @@ const NODE: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    ("main", &["demo", "api", "cli", "clock", "config", "lab", "logs", "runtime", "shutdown"]),
+    (
+        "main",
+        &["demo", "api", "cli", "clock", "config", "guard", "lab", "logs", "runtime", "shutdown"],
+    ),
 ];
 
 /// Who may name a foreign crate: path prefixes.

@@ -79,7 +79,7 @@ fn forge(genuine: &Bytes) -> Bytes {
 async fn begin(stage: &Stage, seed: [u8; 32], me: StationId) -> Result<Mesh, Failure> {
     let grants: Vec<Grant> = stage.grants()?.into_iter().filter(|g| g.station != me).collect();
     let config = MeshConfig {
-        peer_seed: seed,
+        peer_seed: seed.into(),
         network: stage.network(),
         me,
         listen: Vec::new(),

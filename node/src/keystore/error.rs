@@ -76,14 +76,14 @@ pub enum KeystoreError {
     Exists(PathBuf),
     /// A sealed folder, and nothing that opens it.
     #[error(
-        "the keys in {0} are sealed, and there is no terminal to ask at: name the file with \
+        "the keys in {0} are sealed, and there is no terminal to ask at; name the file with \
              their passphrase (--passphrase-file, keys.passphrase_file) or with their identity \
              (--identity-file, keys.identity_file)"
     )]
     Sealed(PathBuf),
     /// The identity is not in the folder.
     #[error(
-        "the identity that opens {0} is kept elsewhere: name its file (--identity-file, \
+        "the identity that opens {0} is kept elsewhere; name its file (--identity-file, \
              keys.identity_file)"
     )]
     IdentityElsewhere(PathBuf),
@@ -100,34 +100,34 @@ pub enum KeystoreError {
     )]
     WrongIdentity(PathBuf),
     /// A sealed file that the folder's identity does not open.
-    #[error("{0} was changed, or sealed to another identity: restore it from where it was kept")]
+    #[error("{0} was changed, or sealed to another identity; restore it from where it was kept")]
     NotOpened(PathBuf),
     /// `recipient.txt` holds no recipient.
-    #[error("{0} is no age recipient: restore it from where it was kept")]
+    #[error("{0} is no age recipient; restore it from where it was kept")]
     NotASeal(PathBuf),
     /// A file that should hold an identity.
-    #[error("{0} holds no age identity (AGE-SECRET-KEY-1…): name the right file")]
+    #[error("{0} holds no age identity (AGE-SECRET-KEY-1…); name the right file")]
     NotAnIdentity(PathBuf),
     /// A file that should hold a passphrase.
-    #[error("the first line of {0} holds no passphrase: write it there")]
+    #[error("the first line of {0} holds no passphrase; write it there")]
     NoPassphrase(PathBuf),
     /// Too easy to guess.
-    #[error("the passphrase is shorter than 12 characters: take five or more unrelated words")]
+    #[error("the passphrase is shorter than 12 characters; take five or more unrelated words")]
     ShortPassphrase,
     /// The two answers differ.
-    #[error("the two passphrases differ: do it again")]
+    #[error("the two passphrases differ; do it again")]
     NotTheSame,
     /// Nobody can be asked.
-    #[error("there is no terminal to ask at: name a file with the passphrase instead")]
+    #[error("there is no terminal to ask at; name a file with the passphrase instead")]
     NoTerminal,
     /// The answer was empty.
-    #[error("nothing was typed: do it again")]
+    #[error("nothing was typed; do it again")]
     NothingTyped,
     /// The folder is sealed already.
-    #[error("{0} is sealed already: `cbm keys passwd` changes its passphrase")]
+    #[error("{0} is sealed already; `cbm keys passwd` changes its passphrase")]
     SealedAlready(PathBuf),
     /// The folder is not sealed.
-    #[error("{0} is not sealed: `cbm keys seal` seals it")]
+    #[error("{0} is not sealed; `cbm keys seal` seals it")]
     NotSealed(PathBuf),
     /// The system said no.
     #[error("cannot {what} {path}: {error}", path = .path.display())]

@@ -107,8 +107,8 @@ fn behaviour(config: &MeshConfig, names: &Names) -> Result<Behaviour, MeshError>
 
 /// Builds the swarm; it listens nowhere yet.
 pub(super) fn build(config: &MeshConfig, names: &Names) -> Result<Swarm<Behaviour>, MeshError> {
-    let mut seed = config.peer_seed;
-    let secret = identity::ed25519::SecretKey::try_from_bytes(&mut seed)
+    let mut seed = config.peer_seed.clone();
+    let secret = identity::ed25519::SecretKey::try_from_bytes(&mut *seed)
         .map_err(|error| MeshError::Settings(error.to_string()))?;
     let key = identity::Keypair::from(identity::ed25519::Keypair::from(secret));
     let behaviour = behaviour(config, names)?;

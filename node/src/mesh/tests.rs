@@ -19,6 +19,8 @@ use std::{
 use libp2p::identity;
 use tokio::{sync::Notify, time::timeout};
 
+use zeroize::Zeroizing;
+
 use super::*;
 
 /// A test fails rather than wait longer than this for one thing.
@@ -47,7 +49,7 @@ fn config(n: u8, listen: &str) -> MeshConfig {
         listen: vec![listen.to_owned()],
         members_expected: 3,
         redial: (Duration::from_millis(50), Duration::from_millis(500)),
-        ..MeshConfig::new([n; 32], NetworkId([9; 32]), station(n))
+        ..MeshConfig::new(Zeroizing::new([n; 32]), NetworkId([9; 32]), station(n))
     }
 }
 

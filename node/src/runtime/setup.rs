@@ -161,7 +161,7 @@ async fn start_mesh(config: &Config, maker: &Maker, station: &Station) -> Result
         members_expected: directory.members().count(),
         redial: (config.redial_min, config.redial_max),
         only_links: only_links(config, directory)?,
-        ..MeshConfig::new(*maker.keys.peer_seed, directory.network(), maker.me)
+        ..MeshConfig::new(maker.keys.peer_seed.clone(), directory.network(), maker.me)
     };
     mesh::start(settings, membership(station))
         .await
