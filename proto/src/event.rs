@@ -288,6 +288,17 @@ pub enum Denied {
          the two for good, then start this one again"
     )]
     Clone,
+    /// Our party has revoked the key that we sign with.
+    #[error(
+        "the key that this station signs with was revoked by its party on {at} ({reason}), so it says \
+         nothing any more; have new keys certified, as the handbook's page on revoking says"
+    )]
+    Revoked {
+        /// When, as the party says.
+        at: String,
+        /// Why, in the party's words.
+        reason: String,
+    },
     /// The letter could not be sealed; nothing was sent.
     #[error("the letter could not be sealed: {0}")]
     Seal(String),
@@ -311,6 +322,8 @@ pub enum Notice {
     Speaks(Incarnation),
     /// Another node speaks with our keys; we are silent from here on.
     Clone,
+    /// Our party has revoked the key that we sign with; we are silent from here on.
+    Revoked,
     /// An author signed two headers under one number, or named a wrong predecessor.
     Forked(StationId),
     /// An envelope addressed to us did not open, or its author may not say this.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
-use crate::id::{Digest, EnvelopeId, MsgId, PartyCode, StationId};
+use crate::id::{Digest, EnvelopeId, FeedId, KeyId, MsgId, PartyCode, StationId};
 use crate::limits::NEWEST_KEPT;
 use crate::terms::{Level, Outcome, Precedence, Status};
 use crate::time::Timestamp;
@@ -28,6 +28,17 @@ pub struct Named {
     pub made_at: Timestamp,
 }
 
+/// Where an envelope stands in its author's feed, and the key that signed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The feed.
+    pub feed: FeedId,
+    /// Its number there.
+    pub seq: u64,
+    /// Which of the author's keys.
+    pub key: KeyId,
+}
+
 /// A letter that was opened here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
@@ -39,6 +50,8 @@ pub struct Received {
     pub party: PartyCode,
     /// The envelope that brought it first.
     pub envelope: EnvelopeId,
+    /// Where that envelope stands; `None` where the journal does not hold it any more.
+    pub place: Option<Place>,
     /// What receipts name.
     pub named: Named,
     /// Name of its type.
@@ -210,6 +223,7 @@ mod tests {
             author: StationId([7; 16]),
             party: PartyCode::new(party).unwrap(),
             envelope: EnvelopeId([8; 32]),
+            place: None,
             named: Named {
                 envelope: EnvelopeId([8; 32]),
                 content_root: Digest([9; 32]),

@@ -16,6 +16,7 @@ mod past;
 mod people;
 mod pull;
 mod regain;
+mod revoked;
 mod send;
 mod spread;
 mod view;
@@ -36,7 +37,7 @@ use crate::draft::Draft;
 use crate::envelope::Envelope;
 use crate::event::{Effects, Input, Speak};
 use crate::feeds::Feeds;
-use crate::id::{Digest, LaneId, MsgId, StationId};
+use crate::id::{Digest, KeyId, LaneId, MsgId, StationId};
 use crate::inbox::Inbox;
 use crate::journal::{Record, RecordKind};
 use crate::keys::StationKeys;
@@ -99,6 +100,8 @@ pub enum Fault {
 pub struct Station {
     me: StationId,
     keys: Arc<StationKeys>,
+    /// Short name of the key that we sign with.
+    signs_with: KeyId,
     directory: Directory,
     moved: bool,
     secrets: Secrets,
@@ -146,6 +149,7 @@ impl Station {
     pub fn new(setup: Setup) -> Self {
         let mut station = Self {
             me: setup.me,
+            signs_with: setup.keys.sign.public().id(),
             keys: setup.keys,
             directory: setup.directory,
             moved: setup.moved,
@@ -178,6 +182,7 @@ impl Station {
         turn.speak(Speak::Membership);
         self.take_up_business(&mut turn);
         self.find_voice(&mut turn);
+        self.heed_revocations(&mut turn);
         turn.effects
     }
 

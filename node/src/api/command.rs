@@ -269,6 +269,7 @@ fn failed(error: &str, failed: &Failed) -> Failure {
             Denied::Role | Denied::Draft(_) => (Code::Refused, "change the letter as said"),
             Denied::Full => (Code::Unavailable, "try again in a minute"),
             Denied::Clone => (Code::Refused, "stop one of the two nodes for good"),
+            Denied::Revoked { .. } => (Code::Refused, "have new keys certified"),
             Denied::Seal(_) => (Code::Failed, "look at the node's log"),
         },
     };

@@ -11,20 +11,23 @@ use super::{
 };
 
 /// The notification as JSON, with what this station knows about it beside: `id`, `from`,
-/// `received_at`, `level`, `outcome` (the last three null for one of our own).
+/// `received_at`, `level`, `outcome` (the last three null for one of our own), and `key_revoked`:
+/// the key that signed it was revoked, and its party does not stand by this letter.
 pub(super) async fn json(desk: &Desk, msg: MsgId) -> Result<Value, Failure> {
     let letter = open(desk, msg).await?;
     let known = desk
         .look(move |station, _| {
             let received = station.received(&msg).cloned();
             let author = received.as_ref().map_or_else(|| station.me(), |r| r.author);
-            (view::name(station.directory(), &author), received)
+            let revoked = received.as_ref().is_some_and(|r| station.key_revoked(r));
+            (view::name(station.directory(), &author), received, revoked)
         })
         .await?;
-    let (from, received): (String, Option<Received>) = known;
+    let (from, received, revoked): (String, Option<Received>, bool) = known;
     let mut json = letter.to_json();
     json["id"] = msg.to_string().into();
     json["from"] = from.into();
+    json["key_revoked"] = revoked.into();
     json["received_at"] = received.as_ref().map(|r| r.received_at.to_string()).into();
     json["level"] = received.as_ref().and_then(|r| r.level).map(|l| l.word()).into();
     json["outcome"] = received.as_ref().and_then(|r| r.outcome).map(|o| o.word()).into();

@@ -148,6 +148,8 @@ pub struct InboxRow {
     pub level: Option<String>,
     /// Made by a newer version: shown as far as it is understood.
     pub newer: bool,
+    /// The key that signed it was revoked, and its party does not stand by this letter.
+    pub key_revoked: bool,
 }
 
 /// A human received it; perhaps with an outcome.
@@ -251,7 +253,8 @@ pub struct JournalView {
 pub struct Health {
     /// This station's name.
     pub station: String,
-    /// `yes`, `asking` (its own past is being asked for) or `clone` (silent for good).
+    /// `yes`, `asking` (its own past is being asked for), `clone` (silent for good) or `revoked` (its
+    /// party has revoked the key that it signs with: silent until it has another).
     pub speaks: String,
     /// Stations of the accord, this one not counted.
     pub peers: usize,

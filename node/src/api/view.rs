@@ -15,6 +15,9 @@ use super::{
     shape::{AddresseeView, Health, InboxRow, PeerView, StatusView},
 };
 
+/// Why nothing comes from a station whose keys are all revoked.
+const SILENCED: &str = "its keys were revoked by its party; kept until it has new ones";
+
 /// How far a letter of ours came; `None` when we sent none of this id.
 #[must_use]
 pub(super) fn status(station: &Station, now: Now, msg: &MsgId) -> Option<StatusView> {
@@ -30,7 +33,7 @@ pub(super) fn status(station: &Station, now: Now, msg: &MsgId) -> Option<StatusV
         path: a.path.clone(),
         due_at: time(a.due_at),
         overdue: a.overdue,
-        cause: None,
+        cause: a.silenced.then(|| SILENCED.to_owned()),
     });
     Some(StatusView {
         id: msg.to_string(),
@@ -47,12 +50,12 @@ const PAGE: usize = 256;
 /// subjects: those are sealed.
 #[must_use]
 pub(super) fn inbox(station: &Station, after: u64) -> Vec<(Received, InboxRow)> {
-    let directory = station.directory();
     let new = station.inbox_after(after).take(PAGE);
-    new.map(|received| (received.clone(), row(directory, received))).collect()
+    new.map(|received| (received.clone(), row(station, received))).collect()
 }
 
-fn row(directory: &Directory, received: &Received) -> InboxRow {
+fn row(station: &Station, received: &Received) -> InboxRow {
+    let directory = station.directory();
     InboxRow {
         id: received.msg.to_string(),
         from: name(directory, &received.author),
@@ -63,6 +66,7 @@ fn row(directory: &Directory, received: &Received) -> InboxRow {
         received_at: received.received_at.to_string(),
         level: received.level.map(|level| level.word().to_owned()),
         newer: received.newer,
+        key_revoked: station.key_revoked(received),
     }
 }
 
@@ -93,6 +97,7 @@ pub(super) fn health(station: &Station, links: &Links) -> Health {
             Speaks::Asking => "asking",
             Speaks::Yes => "yes",
             Speaks::Clone => "clone",
+            Speaks::Revoked => "revoked",
         }
         .to_owned(),
         peers: station.directory().members().filter(|m| m.id != station.me()).count(),

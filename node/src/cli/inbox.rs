@@ -55,7 +55,8 @@ pub fn text(row: &InboxRow) -> String {
     );
     let level = row.level.as_deref().unwrap_or("-");
     let subject = row.subject.as_deref().unwrap_or("(made by a newer version)");
-    let second = format!("    {}  {}  {}", row.type_name, level, print::tame(subject));
+    let revoked = if row.key_revoked { "KEY REVOKED  " } else { "" };
+    let second = format!("    {revoked}{}  {}  {}", row.type_name, level, print::tame(subject));
     let second = second.replace('\n', " ");
     format!("{}\n{}", print::shorten(&first, print::WIDTH), print::shorten(&second, print::WIDTH))
 }

@@ -100,6 +100,14 @@ pub fn text(letter: &Value) -> String {
     for (name, value) in head(letter) {
         print::wrap(&mut out, &format!("{name:9}"), &value);
     }
+    if letter["key_revoked"] == true {
+        print::wrap(
+            &mut out,
+            "WARNING  ",
+            "KEY REVOKED: the key that signed this letter was taken back by its party, which does not \
+             stand by what was signed at this place. Somebody else may have written it: call back.",
+        );
+    }
     if letter["newer"] == true {
         print::wrap(
             &mut out,

@@ -40,12 +40,18 @@ pub fn text(status: &StatusView) -> String {
     let head = ["STATION", "STATE", "LEVEL", "AT", "DUE", "OUTCOME"];
     let table = print::table(&head, &rows);
     let ways: String = status.addressees.iter().filter_map(way).collect();
-    format!("{}  {}  {}\n{table}{ways}", status.id, status.type_name, status.precedence)
+    let causes: String = status.addressees.iter().filter_map(cause).collect();
+    format!("{}  {}  {}\n{table}{ways}{causes}", status.id, status.type_name, status.precedence)
 }
 
 /// A line of its own, since the table fills 80 columns.
 fn way(to: &AddresseeView) -> Option<String> {
     to.path.as_ref().map(|path| format!("\n{} went {path}", to.station))
+}
+
+/// Why nothing comes, where that is known.
+fn cause(to: &AddresseeView) -> Option<String> {
+    to.cause.as_ref().map(|cause| format!("\n{}: {cause}", to.station))
 }
 
 fn row(to: &AddresseeView) -> Vec<String> {

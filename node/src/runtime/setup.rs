@@ -190,7 +190,8 @@ pub fn membership(station: &Station) -> Membership {
     let directory = station.directory();
     let state = |role: Role| role == Role::State;
     let mine = directory.member(&station.me()).is_some_and(|me| state(me.role));
-    let others = directory.members().filter(|member| member.id != station.me());
+    let others = directory.members();
+    let others = others.filter(|m| m.id != station.me() && station.admits(&m.id));
     let grants = others.map(|member| Grant {
         station: member.id,
         peer: member.peer,
@@ -216,6 +217,10 @@ pub(super) fn log(notice: &Notice) {
         Notice::Clone => tracing::error!(
             "CLONE: another node speaks with this station's keys, so this one is silent. Stop one \
              of the two for good, then start this one again"
+        ),
+        Notice::Revoked => tracing::error!(
+            "our party has revoked the key that this station signs with, so it is silent; have new keys \
+             certified"
         ),
         Notice::Forked(station) => tracing::error!(?station, "signed two headers as one number"),
         Notice::Refused(envelope) => tracing::warn!(?envelope, "refused after opening"),

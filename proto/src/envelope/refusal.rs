@@ -46,6 +46,12 @@ pub enum Refusal {
     /// None of its signatures names a known key of the author.
     #[error("no signature by the author's known key (it has {0:?}): documents are being asked for")]
     UnknownKey(KeyId),
+    /// Its author's party may not write letters, as documents say here.
+    #[error("its author's role may not write letters: its party left the accord, or only watches")]
+    Role,
+    /// Signed by a key that its party has taken back, and not among what the party stands by.
+    #[error("signed by key {0:?}, which its party has revoked")]
+    RevokedKey(KeyId),
     /// A signature under a known key that is wrong.
     #[error("wrong signature under the author's key: forged, or damaged by a relay")]
     BadSignature,
@@ -67,8 +73,16 @@ impl Refusal {
             | Self::UnknownKind(_)
             | Self::UnknownAuthor
             | Self::UnknownVersion(_)
-            | Self::UnknownKey(_) => Verdict::Ignore,
+            | Self::UnknownKey(_)
+            | Self::Role
+            | Self::RevokedKey(_) => Verdict::Ignore,
         }
+    }
+
+    /// Whether documents that are not here yet may make it good.
+    #[must_use]
+    pub const fn wants_documents(&self) -> bool {
+        matches!(self.verdict(), Verdict::Ignore) && !matches!(self, Self::RevokedKey(_))
     }
 
     /// One word for metrics, vectors and tests; stable.
@@ -85,6 +99,8 @@ impl Refusal {
             Self::UnknownAuthor => "unknown_author",
             Self::UnknownVersion(_) => "unknown_version",
             Self::UnknownKey(_) => "unknown_key",
+            Self::Role => "role",
+            Self::RevokedKey(_) => "revoked_key",
             Self::BadSignature => "bad_signature",
         }
     }

@@ -120,7 +120,7 @@ impl Station {
             Ok(envelope) => envelope,
             Err(refusal) => {
                 self.suspect(turn, from, refusal, &bytes);
-                if refusal.verdict() == Verdict::Ignore {
+                if refusal.wants_documents() {
                     self.ask_documents(turn, from);
                 }
                 return Taken::Refused(refusal);
@@ -168,13 +168,14 @@ impl Station {
         }
         let author = self.directory.member(&header.author).ok_or(Refusal::UnknownAuthor)?;
         if header.kind != Kind::Beacon && self.state(&header.author).is_none() {
-            return Err(Refusal::Malformed("an author whose role may not write letters"));
+            return Err(Refusal::Role);
         }
         if header.accord_version > self.directory.accord_version() {
             return Err(Refusal::UnknownVersion(header.accord_version));
         }
         let key = envelope.signed_by().find_map(|id| author.sign_key(&id)).unwrap_or(&author.sign);
         envelope.verify(key)?;
+        self.still_counts(&envelope, key.id())?;
         // By a certificate that is not here yet: kept now, it could not be opened.
         if header.kind == Kind::Sealed && !author.epochs.contains_key(&header.epoch) {
             return Err(Refusal::UnknownKey(header.epoch));

@@ -22,6 +22,11 @@ use super::{Station, Turn};
 impl Station {
     /// Opens one envelope that is addressed to us.
     pub(super) fn open(&mut self, turn: &mut Turn, envelope: &Envelope) {
+        let place = self.place_of(envelope);
+        if place.is_some_and(|place| self.still_counts(envelope, place.key).is_err()) {
+            // The revocation came between the envelope and now.
+            return self.refuse(turn, envelope);
+        }
         let opened = self.try_open(envelope);
         let read = opened.and_then(|opened| {
             let letter = Letter::from_parts(&opened.parts).ok()?;
@@ -128,6 +133,7 @@ impl Station {
             author: header.author,
             party: member.name.party().clone(),
             envelope: envelope.id(),
+            place: self.place_of(envelope),
             named: Named {
                 envelope: envelope.id(),
                 content_root: header.root,

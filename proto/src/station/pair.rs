@@ -259,6 +259,11 @@ impl Station {
             by_author.entry((due.author, due.status)).or_default().push(due);
         }
         for ((author, status), dues) in by_author {
+            if !self.can_seal_to(&author) {
+                // Kept until it has keys again.
+                self.pairs.due.extend(dues);
+                continue;
+            }
             for chunk in dues.chunks(RECEIPT_ENTRIES_MAX) {
                 self.say_receipt(turn, author, status, chunk);
             }
@@ -323,7 +328,9 @@ impl Station {
     fn say_pair(&mut self, turn: &mut Turn, peer: StationId, parts: &[Part], s: Status) -> bool {
         let Some(incarnation) = self.voice.incarnation else { return false };
         let Some(member) = self.directory.member(&peer) else { return false };
-        let Some(secret) = self.secret_with(member) else { return false };
+        let Some(secret) = self.secret_with(member).filter(|_| !member.silenced) else {
+            return false;
+        };
         let lane = secret.pair_lane(&incarnation);
         let frame = self.frame(turn, lane);
         let to = [Recipient { epoch: &member.epoch, pair: secret }];
@@ -396,7 +403,7 @@ impl Station {
     /// The outcome that an act states.
     pub(super) fn owe_act(&mut self, turn: &mut Turn, letter: &Received, entry: Entry) {
         let due = Due { author: letter.author, status: letter.status, msg: letter.msg, entry };
-        if self.voice.speaks != Speaks::Yes {
+        if self.voice.speaks != Speaks::Yes || !self.can_seal_to(&due.author) {
             // The officer is told that it is done, so it must outlive a crash.
             self.note(turn, Some(due.msg), What::Due(due.to_wire()));
         }

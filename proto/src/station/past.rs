@@ -187,7 +187,9 @@ impl Station {
         let envelope = id16(&own.envelope, EnvelopeId::from_slice)?;
         let author = id16(&own.author, StationId::from_slice)?;
         let at = self.unopened.iter().position(|e| e.id() == envelope);
-        let feed = at.and_then(|at| self.unopened.remove(at)).map(|e| e.feed());
+        let opened = at.and_then(|at| self.unopened.remove(at));
+        let place = opened.as_ref().and_then(|envelope| self.place_of(envelope));
+        let feed = opened.map(|envelope| envelope.feed());
         let forked = feed.and_then(|feed| self.feeds.get(&feed)).is_some_and(Feed::broken);
         self.voice.newest = self.voice.newest.max(Timestamp(own.received_at));
         let Some(party) = self.directory.member(&author).map(|m| m.name.party().clone()) else {
@@ -207,6 +209,7 @@ impl Station {
             author,
             party,
             envelope,
+            place,
             named: Named {
                 envelope,
                 content_root: id16(&own.content_root, Digest::from_slice)?,

@@ -31,12 +31,11 @@ impl Station {
         if !self.carries() {
             return Err(Denied::Role);
         }
-        if self.voice.speaks == Speaks::Clone {
-            return Err(Denied::Clone);
-        }
+        self.may_act()?;
         let owed = self.addressees(&draft)?;
         let msg = MsgId(turn.entropy.bytes());
-        if self.voice.speaks == Speaks::Yes {
+        let sealable = owed.keys().any(|id| self.can_seal_to(id));
+        if self.voice.speaks == Speaks::Yes && sealable {
             self.say_letter(turn, msg, draft, owed)?;
             return Ok(msg);
         }
@@ -145,10 +144,13 @@ impl Station {
         let letter = Letter::compose(draft, &origin);
         let parts = letter.parts(&mut turn.entropy);
         let recipient = |id: &StationId| {
-            let member = self.directory.member(id)?;
+            let member = self.directory.member(id).filter(|member| !member.silenced)?;
             Some(Recipient { epoch: &member.epoch, pair: self.secret_with(member)? })
         };
         let to: Vec<Recipient<'_>> = owed.keys().filter_map(recipient).collect();
+        if to.is_empty() {
+            return Err(Denied::NoRecipient);
+        }
         let frame = self.frame(turn, lane);
         let (epoch, sign) = (&self.keys.epoch, &self.keys.sign);
         let (envelope, key) =
@@ -294,9 +296,7 @@ impl Station {
         act: Act,
         by: &Officer,
     ) -> Result<MsgId, Denied> {
-        if self.voice.speaks == Speaks::Clone {
-            return Err(Denied::Clone);
-        }
+        self.may_act()?;
         let letter = self.inbox.get(&msg).ok_or(Denied::NoSuchLetter(msg))?.clone();
         let at = turn.now.wall;
         let named = letter.named;

@@ -187,6 +187,7 @@ impl Station {
             self.refresh_secrets();
             self.offer_news(turn, &new, from);
             turn.speak(Speak::Membership);
+            self.heed_revocations(turn);
             if self.voice.speaks == Speaks::Yes {
                 self.seal_waiting(turn);
             }

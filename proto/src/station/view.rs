@@ -50,6 +50,8 @@ pub struct Addressee {
     pub station: String,
     /// It gets a copy only.
     pub info: bool,
+    /// Its keys were revoked: the letter is kept for it until it has others.
+    pub silenced: bool,
     /// One of the five words.
     pub state: State,
     /// How far it came.
@@ -219,6 +221,7 @@ impl Station {
             party: name.party().clone(),
             station: name.station().to_owned(),
             info: owed.info,
+            silenced: !self.can_seal_to(&id),
             state: receipt::state(owed.level, owed.outcome, course.wants),
             level: owed.level,
             outcome: owed.outcome,

@@ -33,6 +33,8 @@ pub enum Speaks {
     Yes,
     /// Another node speaks with its keys: silent for good.
     Clone,
+    /// Its party has revoked the key that it signs with: silent until it has another.
+    Revoked,
 }
 
 /// Beacons kept to recognise our own.
@@ -102,6 +104,10 @@ impl Station {
         self.voice.started = turn.now.mono;
         self.voice.began = turn.now.wall;
         self.schedule.at(turn.now.mono, Timer::Beacon);
+        if self.own_key_revoked().is_some() {
+            // Whatever it signs is refused; `heed_revocations` says so.
+            return;
+        }
         if self.voice.incarnation.is_none() || self.moved || !self.carries() {
             self.begin_incarnation(turn);
         } else {
@@ -184,7 +190,7 @@ impl Station {
 
     /// Another node speaks with our keys.
     pub(super) fn fall_silent(&mut self, turn: &mut Turn) {
-        if self.voice.speaks != Speaks::Clone {
+        if !matches!(self.voice.speaks, Speaks::Clone | Speaks::Revoked) {
             self.voice.speaks = Speaks::Clone;
             turn.speak(Speak::Tell(Notice::Clone));
             self.incident_by(turn, Cause::Clone, self.me);
@@ -203,7 +209,7 @@ impl Station {
             Speaks::Yes if after || (ours_now && header.kind != Kind::Beacon) => {
                 self.fall_silent(turn);
             }
-            Speaks::Yes | Speaks::Clone => {}
+            Speaks::Yes | Speaks::Clone | Speaks::Revoked => {}
             Speaks::Asking => self.voice.ahead |= header.kind != Kind::Beacon,
         }
         if header.kind != Kind::Beacon {
@@ -259,6 +265,8 @@ impl Station {
             Speaks::Yes => wire::Voice::Speaks,
             Speaks::Asking => wire::Voice::Listens,
             Speaks::Clone => wire::Voice::Clone,
+            // Nobody would believe it.
+            Speaks::Revoked => return,
         };
         let mut body = wire::Beacon {
             wall: turn.now.wall.0,
