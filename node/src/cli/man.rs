@@ -49,7 +49,7 @@ pub fn run(args: &Man) -> Result<(), Failure> {
 /// Every command by its full name, such as `cbm accord sign`, in the order of the help.
 #[must_use]
 pub fn pages() -> Vec<(String, Command)> {
-    let mut root = Cli::command().disable_help_subcommand(true);
+    let mut root = Cli::command();
     root.build();
     let mut out = Vec::new();
     walk("", &root, &mut out);
