@@ -7,6 +7,7 @@
 //! `station` and the simulator ask it; the shell's `lab` and `ceremony` make documents through
 //! [`make`] and [`Founding`]. Specified byte by byte in `docs/spec/documents.md`.
 
+mod amend;
 mod attestation;
 mod conflict;
 mod directory;
@@ -19,6 +20,7 @@ pub mod read;
 mod revocation;
 mod roster;
 
+pub use amend::{Amendment, amend, authorities, fingerprints};
 pub use attestation::{AttestationText, Grade, Method};
 pub use conflict::Conflict;
 pub use directory::{Admitted, Directory, News, SignatureCount, count_signatures, station_id};

@@ -183,6 +183,23 @@ impl Document {
         self
     }
 
+    /// The same document with the signatures of both; `None` if the other is another document.
+    /// Of one key that signed both, this one's signature stays.
+    #[must_use]
+    pub fn joined(mut self, other: &Self) -> Option<Self> {
+        if self.digest != other.digest {
+            return None;
+        }
+        for sig in &other.sigs {
+            let order = |s: &wire::Signature| (&s.key_id, s.alg).cmp(&(&sig.key_id, sig.alg));
+            if let Err(at) = self.sigs.binary_search_by(order) {
+                self.sigs.insert(at, sig.clone());
+            }
+        }
+        self.rebuild();
+        Some(self)
+    }
+
     fn rebuild(&mut self) {
         let signed = wire::Signed {
             kind: self.kind.code().into(),
