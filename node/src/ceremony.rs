@@ -5,23 +5,41 @@
 //! cards (public halves, `ceremony/card.rs`) and documents travel; nothing is written that other
 //! stations would not believe. Time and chance are handed in. Used by the command line and `lab`.
 
+mod accord;
 pub mod card;
+mod charter;
+mod export;
+mod look;
 mod rotate;
+mod shown;
 mod steps;
+mod takeback;
 
 use crate::{documents::FileError, keystore::KeystoreError};
 use cbm_proto::{
     accord::{DocumentError, DocumentKind, Role},
-    id::NameError,
+    id::{Digest, NameError},
+    keys::Fingerprint,
 };
-use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-pub use rotate::rotate_station;
-pub use steps::{
-    Announcement, Certification, StationSeal, announce, certify, keygen_authority, keygen_station,
-    new_accord, show, sign_accord, verify,
+pub use accord::{Before, Changes, merge_accords, new_accord, sign_accord, update_accord};
+pub use charter::{
+    CharterChange, CharterPlan, check_charter, merge_charters, new_charter, sign_charter,
+    update_charter,
 };
+pub use export::{Exported, export};
+pub use look::{show, verify};
+pub use rotate::rotate_station;
+pub use shown::{
+    AccordShown, AttestationShown, CertificateShown, CharterShown, KeysMade, PartyShown,
+    RevocationShown, Shown, StationShown, Verified, Written,
+};
+pub use steps::{
+    Announcement, Base, Certification, StationSeal, announce, certify, keygen_authority,
+    keygen_station,
+};
+pub use takeback::{TakeBack, Taken, attest, read_all, read_heads, revoke};
 
 /// Why a step cannot be done.
 #[derive(Debug, thiserror::Error)]
@@ -63,163 +81,128 @@ pub enum CeremonyError {
         /// The station.
         station: String,
     },
-}
-
-/// Keys were made.
-#[derive(Clone, Debug, Serialize)]
-pub struct KeysMade {
-    /// Party code, or `PARTY/station`.
-    pub owner: String,
-    /// Folder of the secret keys.
-    pub keys: PathBuf,
-    /// The public halves, to be handed on.
-    pub card: PathBuf,
-    /// What both sides compare, in hex.
-    pub fingerprint: String,
-    /// The same in words, to be read aloud.
-    pub words: String,
-}
-
-/// An accord as it stands.
-#[derive(Clone, Debug, Serialize)]
-pub struct AccordShown {
-    /// Where it is.
-    pub file: PathBuf,
-    /// From 1.
-    pub version: u32,
-    /// What people call it.
-    pub name: String,
-    /// The network id, in hex; for version 1 it is this document's own digest.
-    pub network: String,
-    /// What everybody compares, in hex: 128 bits of this document's digest.
-    pub fingerprint: String,
-    /// The same in words, to be read aloud.
-    pub words: String,
-    /// Who takes part.
-    pub parties: Vec<PartyShown>,
-    /// STATE parties whose signature is there.
-    pub signed_by: Vec<String>,
-    /// STATE parties that could still sign.
-    pub missing: Vec<String>,
-    /// Signatures needed.
-    pub needed: usize,
-    /// Enough have signed.
-    pub complete: bool,
-    /// STATE signatures that the next version needs.
-    pub threshold: usize,
-}
-
-/// A party of an accord.
-#[derive(Clone, Debug, Serialize)]
-pub struct PartyShown {
-    /// Short code.
-    pub code: String,
-    /// What people call it.
-    pub name: String,
-    /// STATE, OBSERVER, …
-    pub role: String,
-}
-
-/// A document that was written.
-#[derive(Clone, Debug, Serialize)]
-pub struct Written {
-    /// Where it is.
-    pub file: PathBuf,
-    /// What it is.
-    pub kind: String,
-    /// Whose it is.
-    pub station: String,
-    /// Its number among those of its kind.
-    pub serial: u64,
-    /// What both sides compare, in words.
-    pub words: String,
-}
-
-/// Any document, in short.
-#[derive(Clone, Debug, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Shown {
-    /// An accord, with who has signed.
-    Accord(AccordShown),
-    /// A station's certificate.
-    Certificate {
-        /// `PARTY/station`.
-        station: String,
-        /// The highest is in force.
-        serial: u64,
-        /// When it ends; `None`: open.
-        not_after: Option<String>,
-        /// Codes of status that it may send; empty: all.
-        statuses: Vec<u32>,
+    /// Another kind of document than the step works on.
+    #[error("{path} is a {is}; name the file of the {wanted}", path = .path.display())]
+    OtherKind {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        is: &'static str,
+        /// What was wanted.
+        wanted: &'static str,
     },
-    /// A station's contact record.
-    Contact {
-        /// `PARTY/station`.
-        station: String,
-        /// The highest is in force.
-        serial: u64,
-        /// Multiaddresses.
-        addresses: Vec<String>,
-        /// Codes of the offices there.
-        offices: Vec<String>,
-    },
-    /// A group's charter.
-    Charter {
-        /// What its members call it.
-        name: String,
-        /// From 1.
+    /// A later version of an accord, without the one before.
+    #[error("{path} is version {version}, which is judged by the version before; name the folder \
+        of documents that holds that with --documents, or its file with --before",
+        path = .path.display())]
+    NoBefore {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
         version: u32,
-        /// Party codes.
-        members: Vec<String>,
     },
-    /// A key that was taken back.
-    Revocation {
-        /// Whose.
-        party: String,
-        /// Which, in hex.
+    /// Another version before than the one that is named in the document.
+    #[error("{path} is version {version}, and what it follows is not {named}; bring that folder \
+        up to date with `cbm accord export`, or ask who drew it up which version it follows",
+        path = .path.display(), named = .named.display())]
+    NotBefore {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        version: u32,
+        /// What was named as the version before, or as the folder that holds it.
+        named: PathBuf,
+    },
+    /// A document of another network than the folder's.
+    #[error("{path} belongs to another network than the documents in {folder}; compare the \
+        fingerprints of both accords' first versions, and name the folder that belongs to it",
+        path = .path.display(), folder = .folder.display())]
+    ForeignNetwork {
+        /// The file.
+        path: PathBuf,
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Two files that should be copies are not.
+    #[error("{one} and {two} are different documents, their signatures cannot be joined; \
+        compare their fingerprints with `cbm accord show`, and sign one of them again",
+        one = .one.display(), two = .two.display())]
+    TwoDocuments {
+        /// One.
+        one: PathBuf,
+        /// The other.
+        two: PathBuf,
+    },
+    /// A next version that says what the one before says.
+    #[error("nothing would change; name what should, such as --admit CARD, --remove CODE")]
+    NothingChanges,
+    /// A party that should come in is there.
+    #[error("{code} is in the accord already; for another authority key use --rekey {card}",
+        card = .card.display())]
+    Already {
+        /// Its card.
+        card: PathBuf,
+        /// Its code.
+        code: String,
+    },
+    /// A group of this name is there.
+    #[error(
+        "there is a group {name} already; choose another name, or draw up its next version \
+        with `cbm charter update`"
+    )]
+    GroupExists {
+        /// Its name.
+        name: String,
+    },
+    /// No group of this name is there.
+    #[error("no charter {name} is in force in {folder}; `cbm accord verify` lists the groups",
+        folder = .folder.display())]
+    NoGroup {
+        /// Its name.
+        name: String,
+        /// Where it was looked for.
+        folder: PathBuf,
+    },
+    /// Only STATE parties form groups.
+    #[error("{code} is no STATE party of the accord; a group has STATE parties only")]
+    NoState {
+        /// Its code.
+        code: String,
+    },
+    /// A key that no document here shows as this one's.
+    #[error(
+        "no document here lists key {key} of {whose}; `cbm accord show` of a certificate lists \
+        its keys, and `cbm accord export` brings the folder up to date"
+    )]
+    UnknownKey {
+        /// The key.
         key: String,
+        /// Party or station.
+        whose: String,
     },
-    /// What a party says about having checked another one's keys.
-    Attestation {
-        /// Who checked.
-        by: String,
-        /// Whose keys.
-        subject: String,
-        /// How: `IN_PERSON`, `NOTE_VERBALE`, `VOICE` or `OTHER`.
-        method: String,
+    /// No certificate of this serial.
+    #[error(
+        "no certificate {serial} of {station} is here, the one in force is {have}; \
+        leave --serial out for that one"
+    )]
+    NoSerial {
+        /// The station.
+        station: String,
+        /// What was asked for.
+        serial: u64,
+        /// What is in force.
+        have: u64,
     },
-}
-
-/// What a folder of documents is worth.
-#[derive(Clone, Debug, Serialize)]
-pub struct Verified {
-    /// The network id, in hex.
-    pub network: String,
-    /// Version 1's fingerprint in words.
-    pub words: String,
-    /// The newest version of the accord.
-    pub accord_version: u32,
-    /// Who takes part.
-    pub parties: Vec<PartyShown>,
-    /// Stations with a certificate.
-    pub stations: Vec<StationShown>,
-    /// Documents that are not believed, with the reason.
-    pub refused: Vec<String>,
-}
-
-/// A station that a folder of documents certifies.
-#[derive(Clone, Debug, Serialize)]
-pub struct StationShown {
-    /// `PARTY/station`.
-    pub station: String,
-    /// Its id in hex, as logs show it.
-    pub id: String,
-    /// Role of its party.
-    pub role: String,
-    /// Where its contact says it is; empty without one.
-    pub addresses: Vec<String>,
-    /// Its certificate has ended: marked, not refused.
-    pub expired: bool,
+    /// The card's keys are not those of the accord in force.
+    #[error("the keys on {card} are not those of {code} in the accord in force; compare both with \
+        `cbm accord verify`: either the card is old, or somebody exchanged one of them",
+        card = .card.display())]
+    NotInForce {
+        /// The card.
+        card: PathBuf,
+        /// The party.
+        code: String,
+    },
 }
 
 fn role_word(role: Role) -> String {
@@ -231,6 +214,15 @@ fn role_word(role: Role) -> String {
 
 fn codes<'a>(parties: impl IntoIterator<Item = &'a cbm_proto::id::PartyCode>) -> Vec<String> {
     parties.into_iter().map(ToString::to_string).collect()
+}
+
+/// What people compare of a document.
+fn fingerprint_of(digest: &Digest) -> Fingerprint {
+    Fingerprint::head(&digest.0)
+}
+
+fn wrong_text(path: &Path, cause: &str) -> CeremonyError {
+    CeremonyError::Text { path: path.to_owned(), cause: cause.to_owned() }
 }
 
 fn kind_word(kind: DocumentKind) -> String {

@@ -8,6 +8,7 @@
 pub mod accord;
 pub mod ack;
 pub mod authority;
+pub mod charter;
 pub mod completions;
 pub mod compose;
 pub mod config;
@@ -20,6 +21,7 @@ pub mod keygen;
 pub mod keys;
 pub mod lab;
 pub mod man;
+mod papers;
 pub mod peers;
 pub mod print;
 pub mod reply;
@@ -63,6 +65,8 @@ pub enum Verb {
     Keys(keys::Keys),
     /// Build, check and show the signed documents that stations run on.
     Accord(accord::Accord),
+    /// Build, check and show charters: groups of parties with a lane of their own.
+    Charter(charter::Charter),
     /// See it happen: three states and an observer on this machine.
     Demo(demo::Demo),
     /// Check a configuration and show what holds and where it came from; print an example.

@@ -5,12 +5,15 @@
 
 use axum::{Json, body::Bytes, extract::State};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use cbm_proto::accord::{Admitted, Document, News};
+use cbm_proto::{
+    accord::{Admitted, Document, News},
+    id::Digest,
+};
 
 use super::{
     failure::{Code, Failure},
     routes::{Api, read},
-    shape::{BelievedView, DocumentsRequest, DocumentsView, UnbelievedView},
+    shape::{BelievedView, DocumentsRequest, DocumentsView, HeldDocument, UnbelievedView},
 };
 
 /// Largest request: several accords of the largest size, in base64.
@@ -36,6 +39,17 @@ pub(super) async fn publish(
         }
     }
     Ok(Json(view))
+}
+
+/// `GET /v1/documents`: all that the station holds, charters of its own groups among them.
+pub(super) async fn held(State(api): State<Api>) -> Result<Json<Vec<HeldDocument>>, Failure> {
+    let all = api.desk.look(|station, _| station.directory().documents()).await?;
+    let one = |(digest, bytes): (&Digest, &Bytes)| HeldDocument {
+        kind: Document::decode(bytes).map_or("unreadable", |d| d.kind().name()).to_owned(),
+        digest: digest.to_string(),
+        document: BASE64_STANDARD.encode(bytes),
+    };
+    Ok(Json(all.iter().map(one).collect()))
 }
 
 fn decode((number, text): (usize, &String)) -> Result<Bytes, Failure> {

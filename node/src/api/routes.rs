@@ -56,7 +56,7 @@ pub fn routes(api: Api) -> Router {
         .route("/v1/letters/{id}/ack", post(ack))
         .route("/v1/letters/{id}/decline", post(decline))
         .route("/v1/letters/{id}/reply", post(reply))
-        .route("/v1/documents", post(documents::publish).layer(large))
+        .route("/v1/documents", post(documents::publish).get(documents::held).layer(large))
         .route("/v1/peers", get(peers))
         .route("/v1/peers/cut", post(cut))
         .route("/v1/peers/mend", post(mend))

@@ -216,6 +216,17 @@ pub struct UnbelievedView {
     pub cause: String,
 }
 
+/// A document that the station holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldDocument {
+    /// What it is.
+    pub kind: String,
+    /// Its identity, in hex.
+    pub digest: String,
+    /// As it travels, in base64.
+    pub document: String,
+}
+
 /// One station of the accord.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerView {

@@ -25,7 +25,11 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), entropy: Entropy::new(&[4; 32]) }
+        Self::of(4)
+    }
+
+    fn of(seed: u8) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), entropy: Entropy::new(&[seed; 32]) }
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -63,16 +67,16 @@ impl Desk {
     }
 
     fn sign(&self, code: &str) -> Result<AccordShown, CeremonyError> {
-        sign_accord(&self.at("documents/accord.cbm"), &*self.signer(code)?, None)
+        sign_accord(&self.at("documents/accord.cbm"), &*self.signer(code)?, Before::default())
     }
 
     fn certify(&self, station: &Path, code: &str) -> Result<Written, CeremonyError> {
         let what = Certification {
-            accord: &self.at("documents/accord.cbm"),
+            base: Base::Accord(&self.at("documents/accord.cbm")),
             card: station,
             authority: &*self.signer(code)?,
             out: &self.at("documents"),
-            serial: 1,
+            serial: None,
             test_only: false,
             not_after: None,
         };
@@ -93,7 +97,11 @@ impl Desk {
 }
 
 fn two_states() -> Desk {
-    let mut desk = Desk::new();
+    states(4)
+}
+
+fn states(seed: u8) -> Desk {
+    let mut desk = Desk::of(seed);
     desk.authority("AAA");
     desk.authority("BBB");
     desk.accord("STATE").unwrap();
@@ -179,12 +187,14 @@ fn documents_are_shown_in_short_and_as_json() {
     let mut desk = two_states();
     let keys = desk.station("AAA/mfa");
     let certificate = desk.certify(&keys.card, "AAA").unwrap().file;
-    let shown = serde_json::to_value(show(&certificate, None).unwrap()).unwrap();
+    let shown = serde_json::to_value(show(&certificate, Before::default()).unwrap()).unwrap();
     assert_eq!(shown["kind"], "certificate");
     assert_eq!(shown["station"], "AAA/mfa");
-    let accord = show(&desk.at("documents/accord.cbm"), None).unwrap();
+    let accord = show(&desk.at("documents/accord.cbm"), Before::default()).unwrap();
     let accord = serde_json::to_value(accord).unwrap();
     assert_eq!(accord["signed_by"], serde_json::json!(["AAA", "BBB"]));
     let wrong = desk.accord("KING").unwrap_err().to_string();
     assert!(wrong.contains("role `KING`"), "{wrong}");
 }
+
+mod later;

@@ -2,18 +2,23 @@
 //!
 //! The order of a founding: each party makes an authority's keys and hands on the card; one draws
 //! up the accord from the cards; each signs; each certifies its stations by their cards; each
-//! station announces where it is.
+//! station announces where it is. Later versions, revocations and attestations are made in the same
+//! way, from files, and handed to a running node by `publish`, which spreads them.
+
+mod draw;
+mod node;
+mod station;
+mod takeback;
 
 use std::path::PathBuf;
 
-use cbm_proto::{accord::Office, id::StationName, time::Timestamp};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{Output, authority::Authority, print, unlock::Opened};
+use super::{Output, papers, print};
 use crate::{
     api::failure::{Code, Failure},
-    ceremony::{self, Announcement, CeremonyError, Certification},
+    ceremony::{self, Before, CeremonyError},
     clock::Clock,
 };
 
@@ -29,169 +34,95 @@ pub struct Accord {
 #[derive(Debug, Subcommand)]
 enum Step {
     /// Draw up an accord from a description in TOML and the cards that it names.
-    New {
-        /// Name, threshold and parties, each with its card.
-        #[arg(long, value_name = "FILE")]
-        description: PathBuf,
-        /// Where to write it.
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-    },
+    New(draw::New),
+    /// Draw up the next version: parties come in or leave, keys or the threshold change.
+    Update(draw::Update),
     /// Add an authority's signature to an accord.
-    Sign {
-        /// The accord; it is written anew.
-        file: PathBuf,
-        #[command(flatten)]
-        authority: Authority,
-        /// The version before, for all but version 1.
-        #[arg(long, value_name = "FILE")]
-        before: Option<PathBuf>,
-    },
+    Sign(draw::Sign),
+    /// Join the signatures of copies that were signed apart.
+    Merge(draw::Merge),
     /// Certify a station by its card.
-    Certify(Certify),
+    Certify(station::Certify),
     /// Announce where a station is; signed by the station.
-    Announce(Announce),
+    Announce(station::Announce),
+    /// Take back keys of a station, or an authority key.
+    Revoke(takeback::Revoke),
+    /// Say that the keys on another party's card were checked.
+    Attest(takeback::Attest),
     /// Show a document.
     Show {
         /// Which.
         file: PathBuf,
-        /// The version before, for an accord that is not version 1.
-        #[arg(long, value_name = "FILE")]
-        before: Option<PathBuf>,
+        #[command(flatten)]
+        against: Against,
     },
     /// Check a folder of documents as a station would.
     Verify {
         /// Which.
         folder: PathBuf,
     },
+    /// Hand documents to the running node, which spreads them.
+    Publish(node::Publish),
+    /// Write the documents that the running node holds into a folder.
+    Export(node::Export),
 }
 
+/// What an accord after version 1 is judged by.
 #[derive(Debug, Args)]
-struct Certify {
-    /// Version 1 of the accord, signed by all.
-    #[arg(long, value_name = "FILE")]
-    accord: PathBuf,
-    /// The station's card.
-    #[arg(long, value_name = "FILE")]
-    card: PathBuf,
-    #[command(flatten)]
-    authority: Authority,
-    /// Folder of documents to write into.
+struct Against {
+    /// The version before, for all but version 1.
+    #[arg(long, value_name = "FILE", conflicts_with = "documents")]
+    before: Option<PathBuf>,
+    /// A folder of documents that holds the version before.
     #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-    /// Number of the certificate: higher than the one before.
-    #[arg(long, default_value_t = 1)]
-    serial: u64,
-    /// The station may send TEST letters only.
-    #[arg(long)]
-    test_only: bool,
-    /// When it ends, such as 2027-12-31T00:00:00Z; open when absent.
-    #[arg(long, value_name = "TIME")]
-    not_after: Option<String>,
+    documents: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
-struct Announce {
-    /// Folder of documents, with accord and certificate.
-    #[arg(long, value_name = "DIR")]
-    documents: PathBuf,
-    /// Folder of the station's keys.
-    #[arg(long, value_name = "DIR")]
-    keys: PathBuf,
-    #[command(flatten)]
-    opened: Opened,
-    /// Which station.
-    #[arg(long)]
-    station: String,
-    /// Where it listens, such as /ip4/192.0.2.1/udp/4100/quic-v1; may be given several times.
-    #[arg(long, value_name = "ADDRESS", required = true)]
-    address: Vec<String>,
-    /// Title of the duty office that answers there.
-    #[arg(long, default_value = "Duty desk")]
-    office: String,
-    /// Language that the office reads; may be given several times.
-    #[arg(long, value_name = "LANGUAGE", default_value = "en")]
-    language: Vec<String>,
-    /// When it answers, in words; at any hour when absent.
-    #[arg(long, default_value = "")]
-    hours: String,
+impl Against {
+    fn before(&self) -> Before<'_> {
+        Before { file: self.before.as_deref(), documents: self.documents.as_deref() }
+    }
 }
 
 /// Does one step.
 ///
 /// # Errors
 /// What the step says.
-pub fn run(args: &Accord) -> Result<(), Failure> {
+pub async fn run(args: Accord) -> Result<(), Failure> {
     let now = Clock::start().now().wall;
     let out = &args.output;
     match &args.step {
-        Step::New { description, out: file } => {
-            show(out, ceremony::new_accord(description, file, now))
+        Step::New(what) => draw::new(out, what, now),
+        Step::Update(what) => draw::update(out, what, now),
+        Step::Sign(what) => draw::sign(out, what),
+        Step::Merge(what) => draw::merge(out, what),
+        Step::Certify(what) => station::certify(out, what, now),
+        Step::Announce(what) => station::announce(out, what, now),
+        Step::Revoke(what) => takeback::revoke(out, what, now),
+        Step::Attest(what) => takeback::attest(out, what, now),
+        Step::Show { file, against } => {
+            show(out, ceremony::show(file, against.before()), papers::document)
         }
-        Step::Sign { file, authority, before } => {
-            let authority = authority.open()?;
-            show(out, ceremony::sign_accord(file, &*authority, before.as_deref()))
-        }
-        Step::Certify(what) => certify(out, what, now),
-        Step::Announce(what) => announce(out, what, now),
-        Step::Show { file, before } => show(out, ceremony::show(file, before.as_deref())),
-        Step::Verify { folder } => show(out, ceremony::verify(folder, now)),
+        Step::Verify { folder } => show(out, ceremony::verify(folder, now), papers::folder),
+        Step::Publish(what) => node::publish(out, what).await,
+        Step::Export(what) => node::export(out, what).await,
     }
 }
 
-fn certify(out: &Output, what: &Certify, now: Timestamp) -> Result<(), Failure> {
-    let time = |text: &String| {
-        Timestamp::parse(text).ok_or_else(|| {
-            let cause = format!("`{text}` is not a time in UTC");
-            Failure::new(Code::Usage, "nothing was certified", cause, "write 2027-12-31T00:00:00Z")
-        })
-    };
-    let authority = what.authority.open()?;
-    let certification = Certification {
-        accord: &what.accord,
-        card: &what.card,
-        authority: &*authority,
-        out: &what.out,
-        serial: what.serial,
-        test_only: what.test_only,
-        not_after: what.not_after.as_ref().map(time).transpose()?,
-    };
-    show(out, ceremony::certify(&certification, now))
+pub(super) use draw::parties;
+
+/// The result of a step: one JSON object, or the same as text for people.
+pub(super) fn show<T: Serialize>(
+    out: &Output,
+    done: Result<T, CeremonyError>,
+    text: impl FnOnce(&T) -> String,
+) -> Result<(), Failure> {
+    let done = done.map_err(|e| not_done(&e))?;
+    if out.json { print::json(&done) } else { print::say(&text(&done)) }
 }
 
-fn announce(out: &Output, what: &Announce, now: Timestamp) -> Result<(), Failure> {
-    let station = StationName::parse(&what.station).map_err(|e| {
-        Failure::new(Code::Usage, "nothing was announced", e, "write PARTY/station")
-    })?;
-    let office = Office {
-        code: "duty".to_owned(),
-        title: what.office.clone(),
-        languages: what.language.clone(),
-        hours: what.hours.clone(),
-        always: what.hours.is_empty(),
-    };
-    let announcement = Announcement {
-        documents: &what.documents,
-        keys: &what.keys,
-        unlock: &what.opened.unlock(),
-        station: &station,
-        addresses: &what.address,
-        offices: &[office],
-    };
-    show(out, ceremony::announce(&announcement, now))
-}
-
-/// The result of a step: one JSON object, or the same as lines for people.
-fn show(out: &Output, done: Result<impl Serialize, CeremonyError>) -> Result<(), Failure> {
-    let done = done.map_err(|e| {
-        let otherwise = "mend what is named, then do the step again";
-        Failure::told(Code::Failed, "the step was not done", e, otherwise)
-    })?;
-    if out.json {
-        return print::json(&done);
-    }
-    let value = serde_json::to_value(&done).map_err(|e| {
-        Failure::new(Code::Failed, "the answer could not be printed", e, "report this defect")
-    })?;
-    print::say(&print::outline(&value))
+/// A step that was not done, and why.
+pub(super) fn not_done(error: &CeremonyError) -> Failure {
+    let otherwise = "mend what is named, then do the step again";
+    Failure::told(Code::Failed, "the step was not done", error, otherwise)
 }

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use super::{
     Output,
     lab::entropy,
-    print,
+    papers, print,
     unlock::{Sealing, unlock},
 };
 use crate::{
@@ -161,8 +161,9 @@ fn show(made: &KeysMade, json: bool) -> Result<(), Failure> {
     }
     let KeysMade { owner, keys, card, fingerprint, words } = made;
     print::say(&format!(
-        "keys of {owner} in {}\ncard to hand on: {}\nfingerprint {fingerprint}\n{words}",
+        "keys of {owner} in {}\ncard to hand on: {}\nfingerprint {fingerprint}\n{}",
         keys.display(),
-        card.display()
+        card.display(),
+        papers::words(words)
     ))
 }
