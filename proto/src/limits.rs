@@ -79,6 +79,9 @@ pub const EPOCHS_OWN_MAX: usize = 8;
 /// Epoch keys of another station that letters of its are opened by. With [`EPOCHS_OWN_MAX`] at most
 /// 128 agreements of about 50 µs a station, made when its certificate is read.
 pub const EPOCHS_PEER_MAX: usize = 16;
+/// How long a station that has new keys still links by its PEER key before them when not everybody is
+/// known to have heard; whoever comes later hears of it from the others.
+pub const PEER_OVERLAP: u64 = 10 * MINUTE;
 /// Addresses, and offices, in one contact record.
 pub const CONTACT_ITEMS_MAX: usize = 16;
 /// Characters of a name or title in a document; of free text in a charter, sixteen times that.

@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use self::generations::Handover;
 pub use self::past::RestoreError;
 pub use self::regain::{Correspondent, Report};
 pub use self::view::{Addressee, ReopenError, Status};
@@ -179,6 +180,7 @@ impl Station {
     pub fn start(&mut self, now: Now, entropy: &[u8; 32]) -> Effects {
         let mut turn = Turn::new(now, entropy);
         self.meet.begin_at(turn.entropy.below(u64::MAX / 2));
+        self.meet.started = turn.now.mono;
         turn.speak(Speak::Membership);
         self.take_up_business(&mut turn);
         self.find_voice(&mut turn);

@@ -391,6 +391,12 @@ impl Directory {
         self.roster.member(id)
     }
 
+    /// Digest of a station's certificate in force.
+    #[must_use]
+    pub fn certificate_of(&self, id: &StationId) -> Option<Digest> {
+        self.roster.certificate_of(id)
+    }
+
     /// All stations, by id.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.roster.members()

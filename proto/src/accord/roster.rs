@@ -240,6 +240,10 @@ impl Roster {
         self.members.get(id)
     }
 
+    pub(super) fn certificate_of(&self, id: &StationId) -> Option<Digest> {
+        self.certificates.get(id).map(|(_, digest)| *digest)
+    }
+
     pub(super) fn members(&self) -> impl Iterator<Item = &Member> {
         self.members.values()
     }

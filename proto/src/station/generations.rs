@@ -5,18 +5,24 @@
 //! is new is sealed from and to the newest epoch keys known, and what others sealed before they heard
 //! of the change still opens. So there is one secret for each of a member's epoch keys with each of
 //! ours, and a pair lane of an earlier pair of keys is heard as before.
+//!
+//! The station itself changes by being restored from its journal with the new keys, in the same
+//! process: [`Station::hand_over`] keeps its voice, so that it neither asks nor waits before it
+//! speaks. What was sealed to the new keys before it had them is in the journal and opens then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::accord::{Directory, Member, Role};
 use crate::envelope::Envelope;
-use crate::id::{FeedId, KeyId, StationId};
+use crate::id::{Digest, FeedId, KeyId, StationId};
 use crate::keys::StationKeys;
-use crate::limits::EPOCHS_PEER_MAX;
+use crate::limits::{EPOCHS_PEER_MAX, PEER_OVERLAP};
 use crate::primitives::{EpochPublic, EpochSecret};
 use crate::seal::{PairSecret, find_stanza};
+use crate::time::Now;
 
-use super::Station;
+use super::voice::Voice;
+use super::{Speaks, Station};
 
 /// Secrets with members, by their epoch key and ours.
 #[derive(Debug, Default)]
@@ -60,7 +66,53 @@ fn epochs_of(member: &Member) -> impl Iterator<Item = &EpochPublic> {
     std::iter::once(&member.epoch).chain(others).take(EPOCHS_PEER_MAX)
 }
 
+/// What a station leaves to the one that is restored in its place within the same process, by the
+/// same journal: its voice, and with it what it knows of beacons and of the clock.
+pub struct Handover(Box<Voice>);
+
 impl Station {
+    /// Ends this station; everything that it appended must be in the store.
+    #[must_use]
+    pub fn hand_over(self) -> Handover {
+        Handover(Box::new(self.voice))
+    }
+
+    /// Takes the place of one that handed over: after the last [`Station::restore`], before
+    /// [`Station::start`]. One that might speak goes on in its incarnation, one that fell silent stays
+    /// so, one that still asked asks again.
+    pub fn resume(&mut self, before: Handover) {
+        if before.0.speaks != Speaks::Asking {
+            self.voice = *before.0;
+        }
+    }
+
+    /// A peer says which documents it holds: whether our certificate in force is among them.
+    pub(super) fn hear_holdings(&mut self, peer: StationId, held: &[Digest]) {
+        if let Some(own) = self.directory.certificate_of(&self.me)
+            && held.contains(&own)
+        {
+            self.meet.heard.insert(peer, own);
+        }
+    }
+
+    /// Stations that may link with us and are not known to hold our certificate in force.
+    pub fn unaware(&self) -> impl Iterator<Item = StationId> + '_ {
+        let own = self.directory.certificate_of(&self.me);
+        let members = self.directory.members().map(|member| member.id);
+        members.filter(move |id| *id != self.me && self.meet.heard.get(id).copied() != own)
+    }
+
+    /// Whether the PEER key of our certificate in force may take the place of the one before it:
+    /// everybody knows it; or everybody who is linked, who are at least two, and it has been in use
+    /// for [`PEER_OVERLAP`], so that whoever comes back later hears of it from one of them.
+    #[must_use]
+    pub fn peer_key_may_change(&self, now: Now) -> bool {
+        let unaware: BTreeSet<StationId> = self.unaware().collect();
+        let old = now.mono.since(self.meet.started) >= PEER_OVERLAP;
+        let known = self.meet.linked.len() >= 2 && self.meet.linked.is_disjoint(&unaware);
+        unaware.is_empty() || (old && known)
+    }
+
     /// Computes what is shared with keys that are new here.
     pub(super) fn refresh_secrets(&mut self) {
         self.secrets.refresh(self.me, &self.keys, &self.directory);

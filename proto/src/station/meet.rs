@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::event::{RequestId, Speak, Token};
 use crate::feeds::Run;
-use crate::id::{EnvelopeId, FeedId, MsgId, StationId};
+use crate::id::{Digest, EnvelopeId, FeedId, MsgId, StationId};
 use crate::limits::{MISSING_MAX, RECONCILE_EVERY, REQUEST_WAIT};
 use crate::schedule::Timer;
 use crate::sync::{self, Ask, Custody, DaySets, Entry, Say};
@@ -60,11 +60,15 @@ pub(super) struct Meet {
     pub(super) linked: BTreeSet<StationId>,
     /// Since when each linked peer has been.
     pub(super) since: BTreeMap<StationId, Mono>,
+    /// Who is known to hold which certificate of ours.
+    pub(super) heard: BTreeMap<StationId, Digest>,
     questions: BTreeMap<RequestId, Asked>,
     pub(super) claims: BTreeMap<StationId, Claims>,
     /// Numbers that somebody is asked for.
     pub(super) flying: BTreeSet<(FeedId, u64)>,
     next: u64,
+    /// When this station was started, or took its present keys.
+    pub(super) started: Mono,
     /// A timer for the oldest question is set.
     watched: bool,
 }
@@ -219,7 +223,10 @@ impl Station {
     pub(super) fn asked(&mut self, turn: &mut Turn, peer: StationId, token: Token, ask: &Bytes) {
         let may = self.state(&peer).is_some() && self.carries();
         let say = match Ask::decode(ask) {
-            Ok(Ask::Documents(have)) => self.give_documents(peer, &have),
+            Ok(Ask::Documents(have)) => {
+                self.hear_holdings(peer, &have);
+                self.give_documents(peer, &have)
+            }
             Ok(Ask::Offer(offer)) => self.hear_offer(turn, peer, &offer),
             Ok(_) if !may => Say::Refused,
             Ok(Ask::Push(bytes)) => Say::Taken(self.pushed(turn, peer, bytes)),

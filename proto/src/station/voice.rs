@@ -102,11 +102,16 @@ impl Station {
     /// First steps after `restore`: ask, or speak at once where nothing can fork.
     pub(super) fn find_voice(&mut self, turn: &mut Turn) {
         self.voice.started = turn.now.mono;
-        self.voice.began = turn.now.wall;
         self.schedule.at(turn.now.mono, Timer::Beacon);
         if self.own_key_revoked().is_some() {
             // Whatever it signs is refused; `heed_revocations` says so.
             return;
+        }
+        match self.voice.speaks {
+            Speaks::Asking => self.voice.began = turn.now.wall,
+            // Handed over: nobody else can have spoken meanwhile.
+            Speaks::Yes => return self.seal_waiting(turn),
+            Speaks::Clone | Speaks::Revoked => return,
         }
         if self.voice.incarnation.is_none() || self.moved || !self.carries() {
             self.begin_incarnation(turn);
