@@ -37,7 +37,7 @@ use cbm_proto::{
     event::{RequestId, Token, Topic, Verdict},
     id::{LaneId, NetworkId, StationId},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
 /// The lowest token that the mesh draws; the shell draws its own below it.
@@ -89,8 +89,9 @@ impl MeshConfig {
 pub struct Grant {
     /// The station.
     pub station: StationId,
-    /// Its Ed25519 public key of role PEER.
-    pub peer: [u8; 32],
+    /// Its Ed25519 public keys of role PEER, newest first: it may be known by the one before for a
+    /// while after a change.
+    pub peers: Vec<[u8; 32]>,
     /// Both of us are of role STATE: it is in the message mesh. If not, in the beacon mesh.
     pub message: bool,
     /// Where it listens, as multiaddresses; those that cannot be read are skipped.
@@ -158,6 +159,14 @@ pub enum MeshCommand {
         peer: StationId,
         /// Whether it is held.
         on: bool,
+    },
+    /// Listens on exactly these addresses from now on. Links stand, but those by QUIC that came over
+    /// an address that is given up; they are made anew.
+    Listen {
+        /// As in [`MeshConfig::listen`].
+        addresses: Vec<String>,
+        /// Why it cannot; then it listens as before.
+        reply: oneshot::Sender<Result<(), MeshError>>,
     },
     /// Closes all connections and ends the task.
     Stop,

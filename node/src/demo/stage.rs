@@ -289,7 +289,7 @@ impl Stage {
         let states = self.directory.members().filter(|member| member.role == Role::State);
         let grant = |member: &cbm_proto::accord::Member| Grant {
             station: member.id,
-            peer: member.peer,
+            peers: member.peers.clone(),
             message: true,
             addresses: member.addresses.clone(),
             dial: true,

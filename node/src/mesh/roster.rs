@@ -1,6 +1,7 @@
 //! Who is who: stations, their peer ids and addresses, and the members of each lane.
 //!
-//! Invariant: a station has one peer id and a peer id one station. The roster is replaced as a
+//! Invariant: a peer id has one station, and a station at least one peer id: after a change of keys
+//! also the one before, for those who have not heard of it. The roster is replaced as a
 //! whole by each membership that the shell hands in. Called by `task` only.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -13,7 +14,8 @@ use super::{Grant, Membership};
 /// A member as the swarm knows it.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
-    pub(super) peer: PeerId,
+    /// Newest first, never empty.
+    pub(super) peers: Vec<PeerId>,
     pub(super) message: bool,
     pub(super) dial: bool,
     pub(super) addresses: Vec<Multiaddr>,
@@ -32,7 +34,9 @@ fn peer_id(key: &[u8; 32]) -> Option<PeerId> {
     Some(identity::PublicKey::from(key).to_peer_id())
 }
 
-fn known(grant: &Grant) -> Option<Known> {
+fn known(grant: &Grant, taken: &HashMap<PeerId, StationId>) -> Option<Known> {
+    let peers = grant.peers.iter().filter_map(peer_id);
+    let peers: Vec<PeerId> = peers.filter(|peer| !taken.contains_key(peer)).collect();
     let addresses = grant.addresses.iter().filter_map(|text| match text.parse() {
         Ok(address) => Some(address),
         Err(error) => {
@@ -40,8 +44,8 @@ fn known(grant: &Grant) -> Option<Known> {
             None
         }
     });
-    Some(Known {
-        peer: peer_id(&grant.peer)?,
+    (!peers.is_empty()).then(|| Known {
+        peers,
         message: grant.message,
         dial: grant.dial,
         addresses: addresses.collect(),
@@ -53,12 +57,13 @@ impl Roster {
     pub(super) fn new(membership: &Membership) -> Self {
         let mut roster = Self::default();
         for grant in &membership.grants {
-            match known(grant) {
-                Some(known) if !roster.names.contains_key(&known.peer) => {
-                    roster.names.insert(known.peer, grant.station);
+            match known(grant, &roster.names) {
+                Some(known) => {
+                    let names = known.peers.iter().map(|peer| (*peer, grant.station));
+                    roster.names.extend(names);
                     roster.members.insert(grant.station, known);
                 }
-                _ => tracing::warn!(station = ?grant.station,
+                None => tracing::warn!(station = ?grant.station,
                     "its peer key is no Ed25519 key or is another station's; it is left out"),
             }
         }
@@ -92,6 +97,12 @@ impl Roster {
 
     /// Peers of the message mesh (`true`) or of the beacon mesh.
     pub(super) fn peers(&self, message: bool) -> HashSet<PeerId> {
-        self.members.values().filter(|k| k.message == message).map(|k| k.peer).collect()
+        let side = self.members.values().filter(|known| known.message == message);
+        side.flat_map(|known| known.peers.iter().copied()).collect()
+    }
+
+    /// Every peer that stands for a member.
+    pub(super) fn all_peers(&self) -> HashSet<PeerId> {
+        self.names.keys().copied().collect()
     }
 }

@@ -21,6 +21,7 @@ use cbm_proto::{
 };
 use libp2p::{
     PeerId, Swarm,
+    core::transport::ListenerId,
     futures::StreamExt,
     gossipsub,
     multiaddr::{Multiaddr, Protocol},
@@ -75,6 +76,9 @@ pub(super) struct Task {
     cut: BTreeSet<StationId>,
     links: Links,
     linked: BTreeMap<StationId, PeerId>,
+    /// The earlier key that a station answered by, where it is not its newest.
+    answers_as: BTreeMap<StationId, PeerId>,
+    listeners: BTreeMap<String, ListenerId>,
     connections: HashMap<ConnectionId, Connection>,
     next_token: u64,
     verdicts: BTreeMap<Token, Waiting>,
@@ -111,6 +115,8 @@ impl Task {
             cut: BTreeSet::new(),
             links: Links::new(config.me, config.redial),
             linked: BTreeMap::new(),
+            answers_as: BTreeMap::new(),
+            listeners: BTreeMap::new(),
             connections: HashMap::new(),
             next_token: FIRST_TOKEN,
             verdicts: BTreeMap::new(),
@@ -130,15 +136,7 @@ impl Task {
     pub(super) async fn listen(&mut self, addresses: &[String]) -> Result<Vec<String>, MeshError> {
         let mut silent = HashMap::new();
         for text in addresses {
-            let address: Multiaddr = text.parse().map_err(|error| MeshError::BadAddress {
-                address: text.clone(),
-                cause: format!("{error}"),
-            })?;
-            let failed = |cause| MeshError::Listen { address: text.clone(), cause };
-            free(&address).map_err(|error| failed(error.to_string()))?;
-            let listener =
-                self.swarm.listen_on(address).map_err(|error| failed(error.to_string()))?;
-            silent.insert(listener, text);
+            silent.insert(self.listen_on(text)?, text);
         }
         let deadline = Instant::now() + settings::HANDSHAKE;
         while let Some(text) = silent.values().next() {
@@ -158,6 +156,38 @@ impl Task {
             }
         }
         Ok(self.swarm.listeners().map(ToString::to_string).collect())
+    }
+
+    fn listen_on(&mut self, text: &str) -> Result<ListenerId, MeshError> {
+        let address: Multiaddr = text.parse().map_err(|error| MeshError::BadAddress {
+            address: text.to_owned(),
+            cause: format!("{error}"),
+        })?;
+        let failed = |cause| MeshError::Listen { address: text.to_owned(), cause };
+        free(&address).map_err(|error| failed(error.to_string()))?;
+        let listener = self.swarm.listen_on(address).map_err(|error| failed(error.to_string()))?;
+        self.listeners.insert(text.to_owned(), listener);
+        Ok(listener)
+    }
+
+    /// Listens on exactly these from now on; on the ones before if one of them cannot be had.
+    fn relisten(&mut self, addresses: &[String]) -> Result<(), MeshError> {
+        let before: BTreeSet<String> = self.listeners.keys().cloned().collect();
+        for text in addresses.iter().filter(|text| !before.contains(*text)) {
+            if let Err(error) = self.listen_on(text) {
+                self.deafen(|text| !before.contains(text));
+                return Err(error);
+            }
+        }
+        self.deafen(|text| !addresses.iter().any(|wanted| wanted == text));
+        Ok(())
+    }
+
+    /// Stops listening on these; a QUIC listener takes the links that came over it along.
+    fn deafen(&mut self, which: impl Fn(&str) -> bool) {
+        for (_, listener) in self.listeners.extract_if(.., |text, _| which(text)) {
+            self.swarm.remove_listener(listener);
+        }
     }
 
     /// Runs until told to stop, or until nobody is there to speak to.
@@ -250,8 +280,10 @@ impl Task {
 
     fn dial(&mut self, station: StationId, now: Instant) {
         let Some(known) = self.roster.known(&station) else { return };
-        let (peer, addresses) = (known.peer, known.addresses.clone());
-        if self.connected(peer) {
+        let answers = self.answers_as.get(&station).filter(|peer| known.peers.contains(peer));
+        let Some(peer) = answers.or(known.peers.first()).copied() else { return };
+        let addresses = known.addresses.clone();
+        if self.at(station).is_some() {
             self.links.up(station, now);
             return;
         }

@@ -10,6 +10,7 @@ mod gossip;
 mod limits;
 mod links;
 mod members;
+mod moving;
 
 use std::{
     sync::{Arc, Mutex},
@@ -41,7 +42,7 @@ fn public(n: u8) -> [u8; 32] {
 
 fn grant(n: u8, message: bool, addresses: &[String]) -> Grant {
     let addresses = addresses.to_vec();
-    Grant { station: station(n), peer: public(n), message, addresses, dial: true }
+    Grant { station: station(n), peers: vec![public(n)], message, addresses, dial: true }
 }
 
 fn config(n: u8, listen: &str) -> MeshConfig {

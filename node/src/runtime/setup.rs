@@ -194,7 +194,7 @@ pub fn membership(station: &Station) -> Membership {
     let others = others.filter(|m| m.id != station.me() && station.admits(&m.id));
     let grants = others.map(|member| Grant {
         station: member.id,
-        peer: member.peer,
+        peers: member.peers.clone(),
         message: mine && state(member.role),
         addresses: member.addresses.clone(),
         dial: true,

@@ -10,6 +10,7 @@
 //! swarm may hold it for minutes, and a new one may stand beside it). Two that came about because
 //! both sides dialled at once are both kept: they do no harm, and closing one would end both.
 
+use cbm_proto::id::StationId;
 use libp2p::{PeerId, core::ConnectedPoint, swarm::ConnectionId};
 use tokio::time::Instant;
 
@@ -37,6 +38,9 @@ impl Task {
         let (peer, now) = (connection.peer, connection.since);
         let oldest = self.standing().filter(|(_, c)| c.peer == peer).map(|(_, c)| c.since).min();
         self.connections.insert(id, connection);
+        if self.outranked(peer) {
+            return self.hangup(peer);
+        }
         if oldest.is_some_and(|oldest| now - oldest >= CROSSING) {
             tracing::debug!("linked anew by a peer that has lost the old link; both start anew");
             self.hangup(peer);
@@ -103,5 +107,28 @@ impl Task {
 
     pub(super) fn connected(&self, peer: PeerId) -> bool {
         self.standing().any(|(_, connection)| connection.peer == peer)
+    }
+
+    /// The peer id under which a member is connected, if it is.
+    pub(super) fn at(&self, station: StationId) -> Option<PeerId> {
+        let known = self.roster.known(&station)?;
+        known.peers.iter().copied().find(|peer| self.connected(*peer))
+    }
+
+    /// A station speaks under one PEER key at a time, and never goes back to an earlier one. So what
+    /// stands under an earlier one ends when a later one comes; and an earlier one, which somebody
+    /// else may have got hold of, takes no link away.
+    fn outranked(&mut self, peer: PeerId) -> bool {
+        let station = self.roster.station(&peer);
+        let Some(known) = station.and_then(|s| self.roster.known(&s)) else { return false };
+        let mut ranked = known.peers.clone().into_iter();
+        let later = ranked.by_ref().take_while(|other| *other != peer);
+        if later.collect::<Vec<_>>().into_iter().any(|other| self.connected(other)) {
+            return true;
+        }
+        for earlier in ranked.filter(|other| self.connected(*other)).collect::<Vec<_>>() {
+            self.hangup(earlier);
+        }
+        false
     }
 }

@@ -101,7 +101,9 @@ impl Task {
 
     /// The link with the peer is gone.
     pub(super) fn gone(&mut self, peer: PeerId) {
-        if let Some(station) = self.roster.station(&peer) {
+        if let Some(station) = self.roster.station(&peer)
+            && self.at(station).is_none()
+        {
             self.links.down(station, Instant::now());
         }
         // A station that has just lost its grant, or changed its key, is no longer in the roster
@@ -118,8 +120,16 @@ impl Task {
 
     fn undialled(&mut self, peer: PeerId, error: &DialError) {
         let Some(station) = self.roster.station(&peer) else { return };
-        if matches!(error, DialError::DialPeerConditionFalse(_)) || self.connected(peer) {
+        if matches!(error, DialError::DialPeerConditionFalse(_)) || self.at(station).is_some() {
             return;
+        }
+        if let DialError::WrongPeerId { obtained, .. } = error
+            && *obtained != peer
+            && self.roster.station(obtained) == Some(station)
+        {
+            // The same station under another of its keys.
+            self.answers_as.insert(station, *obtained);
+            return self.dial(station, Instant::now());
         }
         self.links.down(station, Instant::now());
         let cause = match error {

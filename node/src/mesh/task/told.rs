@@ -45,8 +45,8 @@ impl Task {
                 self.dial(peer, now);
             }
             MeshCommand::Hangup(peer) => {
-                if let Some(known) = self.roster.known(&peer) {
-                    self.hangup(known.peer);
+                for peer in self.roster.known(&peer).map(|k| k.peers.clone()).unwrap_or_default() {
+                    self.hangup(peer);
                 }
             }
             MeshCommand::Cut { peer, on } => {
@@ -57,6 +57,10 @@ impl Task {
                 };
                 self.reseat(now);
                 self.links.hurry(peer, now);
+            }
+            MeshCommand::Listen { addresses, reply } => {
+                // Whoever asked may be gone.
+                let _ = reply.send(self.relisten(&addresses));
             }
             MeshCommand::Stop => {}
         }
@@ -71,7 +75,14 @@ impl Task {
             .filter(|(station, known)| {
                 self.roster.known(station).is_some_and(|old| old.message != known.message)
             })
-            .map(|(_, known)| known.peer)
+            .flat_map(|(_, known)| known.peers.clone())
+            .collect();
+        let elsewhere: Vec<StationId> = roster
+            .members()
+            .filter(|(station, known)| {
+                self.roster.known(station).is_some_and(|old| old.addresses != known.addresses)
+            })
+            .map(|(station, _)| *station)
             .collect();
         let old = std::mem::replace(&mut self.roster, roster);
         let left: Vec<_> = old
@@ -83,7 +94,7 @@ impl Task {
         let behaviour = self.swarm.behaviour_mut();
         behaviour.messages.open_to(self.roster.peers(true));
         behaviour.beacons.open_to(self.roster.peers(false));
-        behaviour.ask.open_to(self.roster.members().map(|(_, known)| known.peer).collect());
+        behaviour.ask.open_to(self.roster.all_peers());
         for lane in left {
             behaviour.messages.inner_mut().unsubscribe(&self.names.topic(Topic::Lane(lane)));
         }
@@ -97,6 +108,9 @@ impl Task {
             self.hangup(peer);
         }
         self.reseat(now);
+        for station in elsewhere {
+            self.links.hurry(station, now);
+        }
         self.evict_trespassers();
     }
 
@@ -106,9 +120,9 @@ impl Task {
             self.cut.contains(station)
                 || self.only_links.as_ref().is_some_and(|only| !only.contains(station))
         };
-        let members = self.roster.members().map(|(_, known)| known.peer).collect();
-        let held =
-            self.roster.members().filter(|(s, _)| kept_out(s)).map(|(_, k)| k.peer).collect();
+        let members = self.roster.all_peers();
+        let kept = self.roster.members().filter(|(station, _)| kept_out(station));
+        let held = kept.flat_map(|(_, known)| known.peers.iter().copied()).collect();
         let open = self
             .roster
             .members()
@@ -200,9 +214,7 @@ impl Task {
     }
 
     fn request(&mut self, station: StationId, id: RequestId, bytes: Bytes) {
-        let known = self.roster.known(&station);
-        let linked = known.is_some_and(|known| self.connected(known.peer));
-        if linked && self.asks.take(station, id, bytes) {
+        if self.at(station).is_some() && self.asks.take(station, id, bytes) {
             self.ask(station);
         } else {
             self.tell(MeshEvent::Answered { peer: station, id, answer: None });
@@ -211,7 +223,7 @@ impl Task {
 
     /// Sends the questions whose turn has come.
     pub(super) fn ask(&mut self, station: StationId) {
-        let Some(peer) = self.roster.known(&station).map(|known| known.peer) else { return };
+        let Some(peer) = self.at(station) else { return };
         while let Some((id, bytes)) = self.asks.next(station) {
             let request = self.swarm.behaviour_mut().ask.inner_mut().send_request(&peer, bytes);
             self.asks.begun(request, station, id);
