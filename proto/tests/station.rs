@@ -3,6 +3,8 @@
 
 #[path = "station/documents.rs"]
 mod documents;
+#[path = "station/generations.rs"]
+mod generations;
 #[path = "station/hall.rs"]
 mod hall;
 #[path = "station/papers.rs"]

@@ -67,22 +67,27 @@ fn epochs_of(member: &Member) -> impl Iterator<Item = &EpochPublic> {
 }
 
 /// What a station leaves to the one that is restored in its place within the same process, by the
-/// same journal: its voice, and with it what it knows of beacons and of the clock.
-pub struct Handover(Box<Voice>);
+/// same journal: its voice, and with it what it knows of beacons and of the clock, and who has heard
+/// of its certificate.
+pub struct Handover {
+    voice: Box<Voice>,
+    heard: BTreeMap<StationId, Digest>,
+}
 
 impl Station {
     /// Ends this station; everything that it appended must be in the store.
     #[must_use]
     pub fn hand_over(self) -> Handover {
-        Handover(Box::new(self.voice))
+        Handover { voice: Box::new(self.voice), heard: self.meet.heard }
     }
 
     /// Takes the place of one that handed over: after the last [`Station::restore`], before
     /// [`Station::start`]. One that might speak goes on in its incarnation, one that fell silent stays
     /// so, one that still asked asks again.
     pub fn resume(&mut self, before: Handover) {
-        if before.0.speaks != Speaks::Asking {
-            self.voice = *before.0;
+        self.meet.heard = before.heard;
+        if before.voice.speaks != Speaks::Asking {
+            self.voice = *before.voice;
         }
     }
 
@@ -95,11 +100,22 @@ impl Station {
         }
     }
 
+    /// A peer holds every document that we hold and it may.
+    pub(super) fn hear_same(&mut self, peer: StationId) {
+        if let Some(own) = self.directory.certificate_of(&self.me) {
+            self.meet.heard.insert(peer, own);
+        }
+    }
+
+    /// Whether this station is not known to hold our certificate in force.
+    pub(super) fn is_unaware(&self, id: &StationId) -> bool {
+        self.meet.heard.get(id).copied() != self.directory.certificate_of(&self.me)
+    }
+
     /// Stations that may link with us and are not known to hold our certificate in force.
     pub fn unaware(&self) -> impl Iterator<Item = StationId> + '_ {
-        let own = self.directory.certificate_of(&self.me);
         let members = self.directory.members().map(|member| member.id);
-        members.filter(move |id| *id != self.me && self.meet.heard.get(id).copied() != own)
+        members.filter(|id| *id != self.me && self.is_unaware(id))
     }
 
     /// Whether the PEER key of our certificate in force may take the place of the one before it:

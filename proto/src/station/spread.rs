@@ -124,6 +124,9 @@ impl Station {
         if ask || differs {
             self.ask_documents(turn, peer);
         }
+        if offer.all.is_some() && !differs {
+            self.hear_same(peer);
+        }
         if offer.all.is_some() && !differs { Say::Same } else { Say::Taken(Custody::Stored) }
     }
 
@@ -140,6 +143,8 @@ impl Station {
             (Question::Offer, None | Some(Say::Taken(Custody::Deferred))) => {
                 self.compare_with(turn, peer);
             }
+            (Question::Compare, Some(Say::Same)) => self.hear_same(peer),
+            (Question::Offer, Some(_)) if self.is_unaware(&peer) => self.compare_with(turn, peer),
             (Question::Compare, Some(Say::Taken(_))) => self.ask_documents(turn, peer),
             _ => {}
         }

@@ -19,7 +19,7 @@ use cbm_proto::id::{MsgId, NetworkId, PartyCode, StationId, StationName};
 use cbm_proto::journal::{Record, RecordKind};
 use cbm_proto::keys::{AuthorityKeys, StationKeys};
 use cbm_proto::primitives::Entropy;
-use cbm_proto::station::{Setup, Station};
+use cbm_proto::station::{Handover, Setup, Station};
 use cbm_proto::sync::{self, Ask, Say};
 use cbm_proto::terms::Level;
 use cbm_proto::time::{Mono, Now, Timestamp};
@@ -149,12 +149,30 @@ impl Hall {
     }
 
     pub(crate) fn begin(&mut self, name: &StationName, journal: Vec<Record>) {
+        self.wake(name, journal, None);
+    }
+
+    /// Restores a running station with other keys in the same process, as the shell does.
+    pub(crate) fn change_keys(&mut self, name: &str, keys: StationKeys) {
+        let (id, name) = (self.id(name), StationName::parse(name).unwrap());
+        self.keys.insert(name.clone(), Arc::new(keys));
+        let Node { station, journal } = self.nodes.remove(&id).unwrap();
+        let linked = station.linked().clone();
+        self.wake(&name, journal, Some(station.hand_over()));
+        self.queue.extend(linked.into_iter().map(|peer| (id, Input::Linked { peer })));
+        self.run(0);
+    }
+
+    fn wake(&mut self, name: &StationName, journal: Vec<Record>, before: Option<Handover>) {
         let mut directory = Directory::new(&self.accord).unwrap();
         directory.admit_all(self.documents.iter().map(|d| &d[..]));
         let (keys, me) = (self.keys[name].clone(), self.names[name]);
         let mut station = Station::new(Setup { me, keys, directory, moved: false, restored: None });
         for record in &journal {
             station.restore(record).unwrap();
+        }
+        if let Some(before) = before {
+            station.resume(before);
         }
         let seed = self.entropy.bytes();
         let effects = station.start(self.now(), &seed);
