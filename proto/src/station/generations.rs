@@ -82,11 +82,12 @@ impl Station {
     }
 
     /// Takes the place of one that handed over: after the last [`Station::restore`], before
-    /// [`Station::start`]. One that might speak goes on in its incarnation, one that fell silent stays
-    /// so, one that still asked asks again.
+    /// [`Station::start`]. One that might speak goes on in its incarnation, one that fell silent as a
+    /// clone stays so, any other asks first.
     pub fn resume(&mut self, before: Handover) {
         self.meet.heard = before.heard;
-        if before.voice.speaks != Speaks::Asking {
+        // After a revoked key somebody else may have spoken with it.
+        if matches!(before.voice.speaks, Speaks::Yes | Speaks::Clone) {
             self.voice = *before.voice;
         }
     }
