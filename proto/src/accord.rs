@@ -14,11 +14,16 @@ mod directory;
 mod document;
 mod error;
 mod founding;
+mod groups;
+mod judge;
 pub mod make;
 mod member;
+mod practice;
 pub mod read;
 mod revocation;
-mod roster;
+mod shelf;
+mod stations;
+mod view;
 
 pub use amend::{Amendment, amend, authorities, fingerprints};
 pub use attestation::{AttestationText, Grade, Method};
@@ -29,7 +34,7 @@ pub use error::{Class, DocumentError};
 pub use founding::{Founded, Founding, sample};
 pub use member::{CarryLimits, ClockRow, Clocks, Group, Member, Office, Party, Role, Scopes};
 pub use revocation::{Head, RevocationText, Revoked};
-pub use roster::ALL;
+pub use view::ALL;
 
 #[cfg(test)]
 mod tests;

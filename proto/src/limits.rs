@@ -56,7 +56,8 @@ pub const RECEIPT_ENTRIES_MAX: usize = 64;
 pub const DOCUMENT_MAX: usize = 960 * 1024;
 /// Signatures on one document: two of each party.
 pub const DOCUMENT_SIGNATURES_MAX: usize = 2 * PARTIES_MAX;
-/// Documents kept.
+/// Documents kept. Above it attestations go first, then charters, contacts, certificates; all
+/// stations choose the same ones.
 pub const DOCUMENTS_MAX: usize = 16_384;
 /// A document up to this size is offered whole to every peer; a larger one by its digest, so that a
 /// large accord crosses each link once.
@@ -67,8 +68,15 @@ pub const OFFERS_PER_MINUTE: u64 = 60;
 pub const OFFERS_BURST: u64 = 240;
 /// Documents that are asked for because somebody named them; more are left to the comparison.
 pub const OFFERED_MAX: usize = 256;
-/// Documents kept of one party and its stations.
-pub const DOCUMENTS_PER_PARTY_MAX: usize = 64;
+/// Versions of the accord kept, contested ones too: one a month for forty years. The lowest stay.
+pub const ACCORDS_MAX: usize = 512;
+/// Charters kept, with all their versions. The lowest versions stay.
+pub const CHARTERS_MAX: usize = 1_024;
+/// Certificates kept that one authority key signed: the newest of each station, then the second of
+/// each, and so on. A key has room of its own, so that a stolen one pushes out nothing of others.
+pub const CERTIFICATES_PER_KEY_MAX: usize = 64;
+/// Revocations kept that one authority key signed: one of each key, those of authority keys first.
+pub const REVOCATIONS_PER_KEY_MAX: usize = 64;
 /// Parties in one accord.
 pub const PARTIES_MAX: usize = 240;
 /// Keys in one certificate, or of one party in the accord.
@@ -170,6 +178,6 @@ const _: () =
 const _: () = assert!(GOSSIP_MAX <= GOSSIP_FRAME_MAX - 16 * 1024);
 const _: () = assert!(FRAME_MAX > BATCH_BYTES + CARRIED_BYTES + 64 * 1024);
 const _: () = assert!(DOCUMENT_MAX > PARTIES_MAX * 4_040 + 8 * 1024);
-const _: () = assert!(DOCUMENTS_MAX > PARTIES_MAX * DOCUMENTS_PER_PARTY_MAX);
+const _: () = assert!(DOCUMENTS_MAX > PARTIES_MAX * CERTIFICATES_PER_KEY_MAX);
 const _: () = assert!(FRAME_MAX > DOCUMENT_MAX + 16 * 1024 && FRAME_MAX > DOCUMENTS_MAX * 36);
 const _: () = assert!(FRAME_MAX > ENVELOPE_MAX + 16 * 1024 && FRAME_MAX > BATCH_BYTES + 64 * 1024);

@@ -23,7 +23,7 @@ pub use aead::{AEAD_OVERHEAD, CHUNK_TAG, aead_open, aead_seal, chunk_open, chunk
 pub use entropy::Entropy;
 pub use epoch::{EpochPublic, EpochSecret, KEM_CT_LEN, KEM_PUBLIC_LEN, Shared};
 pub use noise::{KPSK0_OVERHEAD, kpsk0_open, kpsk0_seal};
-pub use sign::{DSA_PUBLIC_LEN, DsaSecret, SignPublic, SignSecret, framed};
+pub use sign::{DSA_PUBLIC_LEN, DsaSecret, SignPublic, SignSecret, ed25519_id, framed};
 
 /// What every domain begins with; the 1 is the version of the protocol's bytes, not of the program.
 const PREFIX: &[u8] = b"cbm/1/";

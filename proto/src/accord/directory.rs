@@ -1,26 +1,25 @@
-//! Admission: each document is believed on the signatures that it needs, and on nothing else.
+//! The documents that a station holds, and what it believes because of them.
 //!
 //! Invariants: version 1 of the accord is given by the station's own people, every later version
 //! carries m of n STATE signatures of the version before; a certificate needs its own party's
 //! authority alone, so nobody else can add or remove a station; what is refused changes nothing;
-//! admitting twice changes nothing. The expiry of a document never refuses it (the caller marks
-//! it). The resulting view of stations and groups is kept by `accord/roster.rs`.
+//! admitting twice changes nothing. What is believed is a function of the set of documents, never
+//! of their order: `accord/shelf.rs` keeps the set, `accord/view.rs` says what it means. The expiry
+//! of a document never refuses it (the caller marks it).
 
 use super::{
-    attestation::Grade,
+    attestation::{AttestationText, Grade},
     conflict::Conflict,
     document::{Document, DocumentKind},
     error::DocumentError,
     member::{CarryLimits, Clocks, Group, Member, Party},
-    read::{
-        AccordText, AttestationText, CertificateText, CharterText, ContactText, RevocationText,
-    },
+    read::AccordText,
     revocation::Revoked,
-    roster::Roster,
+    shelf::Shelf,
+    view::View,
 };
 use crate::{
     id::{Digest, KeyId, LaneId, NetworkId, PartyCode, StationId, StationName},
-    limits::{DOCUMENTS_MAX, DOCUMENTS_PER_PARTY_MAX},
     primitives::digest,
 };
 use bytes::Bytes;
@@ -29,7 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What admitting a document changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
-    /// It is new: keep it, pass it on, look at the members again.
+    /// It is new, or somebody else signed it too: keep it, pass it on, look at the members again.
     New,
     /// The very document is held already.
     Known,
@@ -69,7 +68,7 @@ pub struct SignatureCount {
 }
 
 impl SignatureCount {
-    fn complete(&self) -> Result<(), DocumentError> {
+    pub(super) fn complete(&self) -> Result<(), DocumentError> {
         if self.have.len() >= self.need {
             return Ok(());
         }
@@ -97,20 +96,11 @@ pub fn count_signatures(
     Ok(SignatureCount { have, missing, need })
 }
 
-/// What a station believes: verified documents and the view that follows from them.
+/// What a station believes: the documents that it holds and the view that follows from them.
 #[derive(Clone, Debug)]
 pub struct Directory {
-    network: NetworkId,
-    accords: Vec<(Digest, AccordText)>,
-    /// By charter name: version and digest of the one in force.
-    charters: BTreeMap<String, (u32, Digest)>,
-    /// By identity of a charter: the parties that may be given it.
-    readers: BTreeMap<Digest, BTreeSet<PartyCode>>,
-    /// By station: serial and digest of the contact in force.
-    contacts: BTreeMap<StationId, (u64, Digest)>,
-    documents: BTreeMap<Digest, Bytes>,
-    per_party: BTreeMap<PartyCode, usize>,
-    roster: Roster,
+    shelf: Shelf,
+    view: View,
 }
 
 impl Directory {
@@ -119,58 +109,40 @@ impl Directory {
     /// # Errors
     /// It is not version 1, breaks a rule, or lacks the signature of one of its STATE parties.
     pub fn new(accord_v1: &[u8]) -> Result<Self, DocumentError> {
-        let document = Document::decode(accord_v1)?;
-        let text = AccordText::read(&document)?;
-        if text.version != 1 {
-            return Err(DocumentError::PredecessorUnknown { version: text.version, have: 0 });
-        }
-        count_signatures(&document, &text, None)?.complete()?;
-        let network = NetworkId(document.digest().0);
-        let mut roster = Roster::new(network);
-        roster.accord(&text);
-        Ok(Self {
-            network,
-            accords: vec![(document.digest(), text)],
-            charters: BTreeMap::new(),
-            readers: BTreeMap::new(),
-            contacts: BTreeMap::new(),
-            documents: BTreeMap::from([(document.digest(), document.bytes().clone())]),
-            per_party: BTreeMap::new(),
-            roster,
-        })
+        let shelf = Shelf::new(Document::decode(accord_v1)?)?;
+        let first = DocumentError::PredecessorUnknown { version: 1, have: 0 };
+        let view = View::of(&shelf).ok_or(first)?;
+        Ok(Self { shelf, view })
     }
 
-    /// Believes a document, or says why not. Order matters only where one builds on another
+    /// Takes a document, or says why not. Order matters only where one builds on another
     /// ([`DocumentError::class`] is then `Missing`: offer it again later).
     ///
     /// # Errors
     /// Each [`DocumentError`]; nothing is changed then.
     pub fn admit(&mut self, doc: &[u8]) -> Result<Admitted, DocumentError> {
-        let document = Document::decode(doc)?;
-        let (kind, digest) = (document.kind(), document.digest());
-        let admitted = |news| Admitted { kind, digest, news };
-        if self.documents.contains_key(&digest) {
-            return Ok(admitted(News::Known));
+        let admitted = self.take(doc)?;
+        if admitted.news == News::New {
+            self.look();
         }
-        if self.documents.len() >= DOCUMENTS_MAX {
-            return Err(DocumentError::Full("documents"));
-        }
-        let news = match kind {
-            DocumentKind::Accord => self.admit_accord(&document)?,
-            DocumentKind::Certificate => self.admit_certificate(&document)?,
-            DocumentKind::Contact => self.admit_contact(&document)?,
-            DocumentKind::Charter => self.admit_charter(&document)?,
-            DocumentKind::Revocation => self.admit_revocation(&document)?,
-            DocumentKind::Attestation => self.admit_attestation(&document)?,
-        };
-        if news == News::New {
-            self.documents.insert(digest, document.bytes().clone());
-        }
-        Ok(admitted(news))
+        Ok(admitted)
     }
 
-    /// Believes what it can of a set, whatever its order: those that build on others of the set
-    /// are tried again until nothing changes. Returns what was new, and what was not believed.
+    fn take(&mut self, doc: &[u8]) -> Result<Admitted, DocumentError> {
+        let document = Document::decode(doc)?;
+        let (kind, digest) = (document.kind(), document.digest());
+        let news = self.shelf.admit(document)?;
+        Ok(Admitted { kind, digest, news })
+    }
+
+    fn look(&mut self) {
+        if let Some(view) = View::of(&self.shelf) {
+            self.view = view;
+        }
+    }
+
+    /// Takes what it can of a set, whatever its order: those that build on others of the set are
+    /// tried again until nothing changes. Returns what was new, and what was not taken.
     pub fn admit_all<'a>(
         &mut self,
         docs: impl IntoIterator<Item = &'a [u8]>,
@@ -180,177 +152,21 @@ impl Directory {
         loop {
             let (before, mut left) = (admitted.len(), Vec::new());
             for doc in waiting {
-                match self.admit(doc) {
+                match self.take(doc) {
                     Ok(new) if new.news == News::New => admitted.push(new),
                     Ok(_) => {}
                     Err(error) => left.push((doc, error)),
                 }
             }
             if admitted.len() == before {
+                if before > 0 {
+                    self.look();
+                }
                 return (admitted, left);
             }
             waiting = left.into_iter().map(|(doc, _)| doc).collect();
         }
     }
-
-    fn admit_accord(&mut self, document: &Document) -> Result<News, DocumentError> {
-        let text = AccordText::read(document)?;
-        let version = text.version;
-        if text.network != Some(self.network) {
-            return Err(DocumentError::ForeignNetwork);
-        }
-        let (digest, current) = self.current();
-        let have = current.version;
-        if version <= have {
-            return Err(DocumentError::Conflict { version });
-        }
-        if version != have.saturating_add(1) {
-            return Err(DocumentError::PredecessorUnknown { version, have });
-        }
-        if text.previous != Some(digest) {
-            return Err(DocumentError::WrongPredecessor { version });
-        }
-        count_signatures(document, &text, Some(current))?.complete()?;
-        self.roster.accord(&text);
-        self.accords.push((document.digest(), text));
-        Ok(News::New)
-    }
-
-    fn admit_certificate(&mut self, document: &Document) -> Result<News, DocumentError> {
-        let text = CertificateText::read(document)?;
-        self.own_network(&text.network)?;
-        let party = text.station.party().clone();
-        self.signed_by_party(document, &party)?;
-        self.room_for(&party)?;
-        self.roster.certificate(text, document.digest())?;
-        *self.per_party.entry(party).or_default() += 1;
-        Ok(News::New)
-    }
-
-    fn admit_contact(&mut self, document: &Document) -> Result<News, DocumentError> {
-        let text = ContactText::read(document)?;
-        self.own_network(&text.network)?;
-        let id = station_id(&self.network, &text.station);
-        let name = || text.station.to_string();
-        let member =
-            self.roster.member(&id).ok_or_else(|| DocumentError::UnknownStation(name()))?;
-        let signed = document.check(|key| Some((*member.sign_key(key)?, ())));
-        match signed {
-            Ok(signers) if signers.is_empty() => return Err(too_few(&name())),
-            // A key of a certificate that is not here yet: one may be on its way.
-            Err(DocumentError::NotEntitled { .. }) => {
-                return Err(DocumentError::UnknownStation(name()));
-            }
-            checked => checked?,
-        };
-        let rank = (text.serial, document.digest());
-        match self.contacts.get(&id) {
-            Some(held) if !newer(rank, *held) => return Ok(News::Superseded),
-            Some((_, old)) => {
-                self.documents.remove(old);
-            }
-            None => {}
-        }
-        self.contacts.insert(id, rank);
-        self.roster.contact(&id, text);
-        Ok(News::New)
-    }
-
-    fn admit_charter(&mut self, document: &Document) -> Result<News, DocumentError> {
-        let text = CharterText::read(document)?;
-        self.own_network(&text.network)?;
-        let version = text.version;
-        for code in &text.members {
-            let party = self.roster.party(code);
-            party.ok_or_else(|| DocumentError::UnknownParty(code.to_string()))?;
-        }
-        let held = self.charters.get(&text.name).copied();
-        match (held, text.previous) {
-            (None, None) => {}
-            (None, Some(_)) => return Err(DocumentError::PredecessorUnknown { version, have: 0 }),
-            (Some(_), None) => return Err(DocumentError::NameTaken(text.name)),
-            (Some((have, _)), _) if version <= have => {
-                return Err(DocumentError::Conflict { version });
-            }
-            (Some((have, _)), _) if version != have.saturating_add(1) => {
-                return Err(DocumentError::PredecessorUnknown { version, have });
-            }
-            (Some((_, digest)), previous) if previous != Some(digest) => {
-                return Err(DocumentError::WrongPredecessor { version });
-            }
-            _ => {}
-        }
-        let roster = &self.roster;
-        let signed: BTreeSet<PartyCode> = document
-            .check(|key| {
-                text.members
-                    .iter()
-                    .find_map(|code| Some((*roster.party(code)?.authority.get(key)?, code.clone())))
-            })?
-            .into_iter()
-            .collect();
-        let missing: BTreeSet<_> = text.members.difference(&signed).cloned().collect();
-        SignatureCount { need: text.members.len(), have: signed, missing }.complete()?;
-        self.roster.charter(&text, document.digest())?;
-        self.readers.insert(document.digest(), text.members);
-        self.charters.insert(text.name, (version, document.digest()));
-        Ok(News::New)
-    }
-
-    /// Checked and kept; what it takes back is decided by a later version.
-    fn admit_revocation(&mut self, document: &Document) -> Result<News, DocumentError> {
-        let text = RevocationText::read(document)?;
-        self.own_network(&text.network)?;
-        self.signed_by_party(document, &text.party)?;
-        self.room_for(&text.party)?;
-        *self.per_party.entry(text.party).or_default() += 1;
-        Ok(News::New)
-    }
-
-    fn admit_attestation(&mut self, document: &Document) -> Result<News, DocumentError> {
-        let text = AttestationText::read(document)?;
-        self.own_network(&text.network)?;
-        self.signed_by_party(document, &text.by)?;
-        self.room_for(&text.by)?;
-        *self.per_party.entry(text.by).or_default() += 1;
-        Ok(News::New)
-    }
-
-    fn own_network(&self, network: &NetworkId) -> Result<(), DocumentError> {
-        if *network == self.network { Ok(()) } else { Err(DocumentError::ForeignNetwork) }
-    }
-
-    fn signed_by_party(&self, document: &Document, code: &PartyCode) -> Result<(), DocumentError> {
-        let unknown = || DocumentError::UnknownParty(code.to_string());
-        let party = self.roster.party(code).ok_or_else(unknown)?;
-        let signers = document.check(|key| Some((*party.authority.get(key)?, ())))?;
-        if signers.is_empty() { Err(too_few(code.as_str())) } else { Ok(()) }
-    }
-
-    fn room_for(&self, party: &PartyCode) -> Result<(), DocumentError> {
-        let held = self.per_party.get(party).copied().unwrap_or_default();
-        if held < DOCUMENTS_PER_PARTY_MAX {
-            Ok(())
-        } else {
-            Err(DocumentError::Full("documents of one party (64)"))
-        }
-    }
-
-    #[allow(clippy::expect_used, reason = "`new` puts version 1 in, nothing takes versions out")]
-    fn current(&self) -> (Digest, &AccordText) {
-        let (digest, text) = self.accords.last().expect("version 1 is always there");
-        (*digest, text)
-    }
-}
-
-/// The higher serial is in force; of two with one serial, the one with the lower digest, so that
-/// all stations agree whatever came first.
-pub(super) fn newer(a: (u64, Digest), b: (u64, Digest)) -> bool {
-    a.0 > b.0 || (a.0 == b.0 && a.1 < b.1)
-}
-
-fn too_few(who: &str) -> DocumentError {
-    DocumentError::TooFewSignatures { have: 0, need: 1, missing: who.to_owned() }
 }
 
 /// Questions.
@@ -358,28 +174,28 @@ impl Directory {
     /// The network, for good.
     #[must_use]
     pub const fn network(&self) -> NetworkId {
-        self.network
+        self.shelf.network
     }
 
-    /// The newest version of the accord.
+    /// The version of the accord in force.
     #[must_use]
     pub fn accord_version(&self) -> u32 {
-        self.current().1.version
+        self.view.accord.version
     }
 
-    /// The newest version of the accord.
+    /// The version of the accord in force; of contested ones that with the lowest identity.
     #[must_use]
     pub fn accord(&self) -> &AccordText {
-        self.current().1
+        &self.view.accord
     }
 
-    /// Digest of the newest version of the accord.
+    /// Identity of [`Directory::accord`].
     #[must_use]
     pub fn accord_digest(&self) -> Digest {
-        self.current().0
+        self.view.heads.first().copied().unwrap_or(Digest(self.shelf.network.0))
     }
 
-    /// Whether this version of the accord is known here.
+    /// Whether a version of the accord with this number is known here.
     #[must_use]
     pub fn knows_accord(&self, version: u32) -> bool {
         (1..=self.accord_version()).contains(&version)
@@ -388,87 +204,90 @@ impl Directory {
     /// One station.
     #[must_use]
     pub fn member(&self, id: &StationId) -> Option<&Member> {
-        self.roster.member(id)
+        self.view.stations.members.get(id)
     }
 
     /// Digest of a station's certificate in force.
     #[must_use]
     pub fn certificate_of(&self, id: &StationId) -> Option<Digest> {
-        self.roster.certificate_of(id)
+        self.view.stations.in_force.get(id).copied()
     }
 
     /// All stations, by id.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
-        self.roster.members()
+        self.view.stations.members.values()
     }
 
     /// One station by its name.
     #[must_use]
     pub fn by_name(&self, name: &StationName) -> Option<&Member> {
-        self.roster.member(&station_id(&self.network, name))
+        self.member(&station_id(&self.shelf.network, name))
     }
 
-    /// The station whose current libp2p key this is.
+    /// The station that this libp2p key is let in for: one of [`Member::peers`].
     #[must_use]
     pub fn by_peer(&self, peer: &[u8; 32]) -> Option<&Member> {
-        self.roster.by_peer(peer)
+        self.view.stations.peers.get(peer).and_then(|id| self.member(id))
     }
 
     /// A party's stations, by id.
     pub fn stations_of(&self, party: &PartyCode) -> impl Iterator<Item = &Member> {
-        self.roster.stations_of(party)
+        let ids = self.view.stations.of_party.get(party).into_iter().flatten();
+        ids.filter_map(|id| self.member(id))
     }
 
     /// One party, also one that a later accord no longer lists.
     #[must_use]
     pub fn party(&self, code: &PartyCode) -> Option<&Party> {
-        self.roster.party(code)
+        self.view.parties.get(code)
     }
 
     /// All parties, by code.
     pub fn parties(&self) -> impl Iterator<Item = &Party> {
-        self.roster.parties()
+        self.view.parties.values()
     }
 
     /// A group by name; `all` are the STATE parties of the current accord.
     #[must_use]
     pub fn group(&self, name: &str) -> Option<&Group> {
-        self.roster.group(name)
+        self.view.groups.get(name)
     }
 
     /// All groups, by name.
     pub fn groups(&self) -> impl Iterator<Item = &Group> {
-        self.roster.groups()
+        self.view.groups.values()
     }
 
     /// The stations on a group's lane; `None` for a lane that is no group's.
     #[must_use]
     pub fn lane_members(&self, lane: &LaneId) -> Option<&BTreeSet<StationId>> {
-        self.roster.lane_members(lane)
+        self.view.lanes.get(lane)
     }
 
-    /// The documents that a station may be given: all but the charters that its party is not in.
+    /// The documents that a station may be given: all but the charters of others. A charter goes to
+    /// its members, to those of the version before, and to those of all that follow.
     pub fn documents_for(&self, station: &StationId) -> Vec<(Digest, Bytes)> {
         let party = self.member(station).map(|member| member.name.party());
-        let may = |digest: &Digest| match self.readers.get(digest) {
+        let may = |digest: &Digest| match self.view.readers.get(digest) {
             Some(members) => party.is_some_and(|party| members.contains(party)),
             None => true,
         };
-        let given = self.documents.iter().filter(|(digest, _)| may(digest));
-        given.map(|(digest, bytes)| (*digest, bytes.clone())).collect()
+        let given = self.shelf.iter().filter(|(digest, _)| may(digest));
+        given.map(|(digest, held)| (*digest, held.document.bytes().clone())).collect()
     }
 
     /// Every document held, as it travels, by its digest. Charters are among them: they go to
     /// members of their group only.
     #[must_use]
     pub fn documents(&self) -> BTreeMap<Digest, Bytes> {
-        self.documents.clone()
+        let all = self.shelf.iter();
+        all.map(|(digest, held)| (*digest, held.document.bytes().clone())).collect()
     }
 
     /// One document as it travels.
     #[must_use]
     pub fn document(&self, digest: &Digest) -> Option<&Bytes> {
-        self.documents.get(digest)
+        self.shelf.get(digest).map(|held| held.document.bytes())
     }
 
     /// The accord's clocks.
@@ -493,44 +312,59 @@ impl Directory {
     /// nobody takes back another one's key by certifying it too.
     #[must_use]
     pub fn revoked(&self, station: &StationId, key: &KeyId) -> Option<&Revoked> {
-        let _ = (station, key);
-        None
+        self.view.station_keys.get(&(*station, *key))
     }
 
     /// The revocation in force of a party's authority key.
     #[must_use]
     pub fn revoked_authority(&self, party: &PartyCode, key: &KeyId) -> Option<&Revoked> {
-        let _ = (party, key);
-        None
+        self.view.authority_keys.get(&(party.clone(), *key))
     }
 
     /// Every revocation in force.
     pub fn revocations(&self) -> impl Iterator<Item = &Revoked> {
-        std::iter::empty()
+        self.view.authority_keys.values().chain(self.view.station_keys.values())
     }
 
     /// How far `party`'s current authority keys were checked, seen from `me`.
     #[must_use]
     pub fn grade(&self, me: &PartyCode, party: &PartyCode) -> Grade {
-        if me == party { Grade::InPerson } else { Grade::Unverified }
+        self.view.grade(me, party)
     }
 
     /// Every attestation in force: the newest of each party about each other one.
     pub fn attestations(&self) -> impl Iterator<Item = &AttestationText> {
-        std::iter::empty()
+        self.view.attestations.values()
     }
 
     /// What documents contradict, for people to settle.
     #[must_use]
     pub fn conflicts(&self) -> &[Conflict] {
-        &[]
+        &self.view.conflicts
     }
 
-    /// Digest over everything that is believed: two stations that hold the same documents have
-    /// the same one.
+    /// What is held, as peers compare it: of each document its identity together with who signed
+    /// it, because two who hold one document with different signatures have something to tell.
+    #[must_use]
+    pub fn copies(&self) -> BTreeSet<Digest> {
+        self.shelf.iter().map(|(_, held)| held.document.copy()).collect()
+    }
+
+    /// The copy that is held of a document, as [`Directory::copies`] names it.
+    #[must_use]
+    pub fn copy_of(&self, identity: &Digest) -> Option<Digest> {
+        self.shelf.get(identity).map(|held| held.document.copy())
+    }
+
+    /// Everything that is believed, in lines that people and tests can compare.
+    #[must_use]
+    pub fn view_text(&self) -> String {
+        self.view.text()
+    }
+
+    /// Digest of [`Directory::view_text`]: equal where the same documents are held.
     #[must_use]
     pub fn view_digest(&self) -> Digest {
-        let ids: Vec<u8> = self.documents.keys().flat_map(|id| id.0).collect();
-        digest("directory-view", &[&ids])
+        digest("directory-view", &[self.view_text().as_bytes()])
     }
 }

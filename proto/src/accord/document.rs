@@ -210,6 +210,32 @@ impl Document {
         self.bytes = wire::encode(&signed).into();
     }
 
+    /// The same document with the Ed25519 signatures of another copy of it besides its own.
+    pub(super) fn with_those_of(mut self, other: &Self) -> Self {
+        for sig in other.sigs.iter().filter(|sig| sig.alg == ALG_ED25519) {
+            let place =
+                self.sigs.binary_search_by(|s| (&s.key_id, s.alg).cmp(&(&sig.key_id, sig.alg)));
+            if let (Err(at), true) = (place, self.sigs.len() < DOCUMENT_SIGNATURES_MAX) {
+                self.sigs.insert(at, sig.clone());
+            }
+        }
+        self.rebuild();
+        self
+    }
+
+    /// The same document without the Ed25519 signature of one key.
+    pub(super) fn without(mut self, key: &KeyId) -> Self {
+        self.sigs.retain(|sig| sig.alg != ALG_ED25519 || sig.key_id[..] != key.0[..]);
+        self.rebuild();
+        self
+    }
+
+    /// What tells this copy from others of the same document: its identity and who signed it.
+    pub(super) fn copy(&self) -> Digest {
+        let keys: Vec<u8> = self.signers().flat_map(|key| key.0).collect();
+        crate::primitives::digest("document-copy", &[&self.digest.0, &keys])
+    }
+
     /// What it is.
     #[must_use]
     pub const fn kind(&self) -> DocumentKind {

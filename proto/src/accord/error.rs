@@ -88,35 +88,31 @@ pub enum DocumentError {
         have: u32,
     },
     /// It names another predecessor than the one that is held.
-    #[error("version {version} names another predecessor than the one held here")]
+    #[error("version {version} names another predecessor than a version before it")]
     WrongPredecessor {
         /// The version that came.
-        version: u32,
-    },
-    /// Another document with the same version is already held: two were signed.
-    #[error("another version {version} is already in force here: its signers signed two")]
-    Conflict {
-        /// The version that came twice.
         version: u32,
     },
     /// The party is in no accord known here.
     #[error("party {0} is in no version of the accord that is known here")]
     UnknownParty(String),
+    /// A charter whose version before is not known here.
+    #[error(
+        "version {version} of the charter cannot follow: its version {before} is not known here"
+    )]
+    CharterBefore {
+        /// The version that came.
+        version: u32,
+        /// The version that is missing.
+        before: u32,
+    },
+    /// A key of the party that no accord known here lists.
+    #[error("no version of the accord that is known here lists key {0} for its party")]
+    UnknownKey(String),
     /// No certificate of this station is known here.
     #[error("no certificate of station {0} is known here")]
     UnknownStation(String),
-    /// A key of another station.
-    #[error("the {role} key of {station} already belongs to another station")]
-    KeyInUse {
-        /// The station whose document came.
-        station: String,
-        /// The role of the key.
-        role: &'static str,
-    },
-    /// A charter under a name that another charter has.
-    #[error("a group named `{0}` exists already: choose another name")]
-    NameTaken(String),
-    /// A party has as many stations as it may.
+    /// A bound is reached, and what came does not rank before what is held.
     #[error("there is no room for more {0}")]
     Full(&'static str),
 }
@@ -126,9 +122,11 @@ impl DocumentError {
     #[must_use]
     pub const fn class(&self) -> Class {
         match self {
-            Self::PredecessorUnknown { .. } | Self::UnknownParty(_) | Self::UnknownStation(_) => {
-                Class::Missing
-            }
+            Self::PredecessorUnknown { .. }
+            | Self::CharterBefore { .. }
+            | Self::UnknownParty(_)
+            | Self::UnknownKey(_)
+            | Self::UnknownStation(_) => Class::Missing,
             Self::Newer { .. } => Class::Future,
             _ => Class::Refused,
         }

@@ -78,6 +78,19 @@ impl Revoked {
     }
 }
 
+impl From<&RevocationText> for Revoked {
+    fn from(text: &RevocationText) -> Self {
+        Self {
+            party: text.party.clone(),
+            station: text.station.clone(),
+            key: text.key,
+            heads: text.heads.clone(),
+            reason: text.reason.clone(),
+            made_at: text.made_at,
+        }
+    }
+}
+
 /// A revocation as it is written.
 #[derive(Clone, Debug)]
 pub struct RevocationText {

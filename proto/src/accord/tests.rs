@@ -13,6 +13,9 @@ use crate::{
     wire,
 };
 
+mod order;
+mod taken;
+
 const PARTIES: [(&str, Role, &[&str]); 4] = [
     ("AAA", Role::State, &["mfa", "cert"]),
     ("BBB", Role::State, &["mfa"]),
@@ -179,7 +182,7 @@ fn a_party_that_leaves_loses_its_role_unless_a_charter_stands() {
     let lane = chartered.group("north").unwrap().lane;
     let given = |to: &str| {
         let id = station_id(&founded.network, &name(to));
-        chartered.documents_for(&id).iter().any(|(digest, _)| *digest == charter.digest())
+        chartered.documents_for(&id).iter().any(|(_, bytes)| bytes == charter.bytes())
     };
     assert!(given("BBB/mfa") && !given("AAA/mfa") && !given("OB1/watch"));
     chartered.admit(without.bytes()).unwrap();
@@ -232,23 +235,36 @@ fn the_highest_serial_is_in_force_and_older_keys_stay_known() {
     assert_eq!(member.serial, 3);
     assert_eq!((member.sign_keys.len(), member.epochs.len()), (3, 3));
     assert_eq!(member.peer, fresh(43).public().peer);
-    assert!(back.by_peer(&fresh(42).public().peer).is_none());
+    // The PEER key before is let in still, the one before that is not.
+    assert_eq!(member.peers, [fresh(43).public().peer, fresh(42).public().peer]);
+    assert_eq!(back.by_peer(&fresh(42).public().peer).unwrap().id, member.id);
+    let first = &founded.stations[&name(of)].public().peer;
+    assert!(back.by_peer(first).is_none());
     assert!(member.is_expired(Timestamp(3)) && !member.is_expired(Timestamp(2)));
     assert!(!member.offices.is_empty(), "the contact outlives the certificate");
     assert!(member.contact_at.is_some(), "and when it was made");
 }
 
 #[test]
-fn a_peer_key_of_another_station_is_refused() {
+fn a_peer_key_counts_for_the_station_that_shows_to_hold_it() {
     let founded = founded();
-    let mut directory = founded.directory().unwrap();
-    let thief = certificate("BBB/thief", 1, &founded.stations[&name("AAA/mfa")], &founded.network);
+    let of = name("AAA/mfa");
+    let keys = &founded.stations[&of];
+    let peer = keys.public().peer;
+    // Older than the rightful one, by its own word.
+    let thief = certificate("BBB/thief", 1, keys, &founded.network);
     let thief = sign(&founded, thief, &["BBB"]);
-    assert!(matches!(
-        directory.admit(thief.bytes()),
-        Err(DocumentError::KeyInUse { role: "PEER", .. })
-    ));
-    assert_eq!(directory.members().count(), 5);
+    let mut directory = founded.directory().unwrap();
+    directory.admit(thief.bytes()).unwrap();
+    assert_eq!(directory.by_peer(&peer).unwrap().name, name("BBB/thief"));
+    assert!(directory.by_name(&of).unwrap().peers.is_empty());
+    assert!(matches!(directory.conflicts(), [Conflict::PeerTwice { .. }]));
+    let secret = crate::primitives::SignSecret::from_seed(&keys.peer_seed);
+    let proven =
+        make::proven_contact(&founded.network, &of, 9, &[], &[], Timestamp(1), &secret).unwrap();
+    directory.admit(proven.signed_by(&keys.sign).bytes()).unwrap();
+    assert_eq!(directory.by_peer(&peer).unwrap().name, of);
+    assert!(directory.by_name(&name("BBB/thief")).unwrap().peers.is_empty());
 }
 
 #[test]

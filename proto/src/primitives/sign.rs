@@ -21,6 +21,12 @@ pub fn framed(domain: &str, message: &[u8]) -> Vec<u8> {
     [PREFIX, domain.as_bytes(), &[0], message].concat()
 }
 
+/// The short name of an Ed25519 key by its bytes, as [`SignPublic::id`] gives it.
+#[must_use]
+pub fn ed25519_id(key: &[u8; 32]) -> KeyId {
+    key_id("sign-key", key)
+}
+
 /// An Ed25519 secret key; wiped when dropped, never printed.
 pub struct SignSecret(SigningKey);
 
@@ -83,7 +89,7 @@ impl SignPublic {
     /// The key's short name: head of `digest("sign-key", bytes)`.
     #[must_use]
     pub fn id(&self) -> KeyId {
-        key_id("sign-key", self.as_bytes())
+        ed25519_id(self.as_bytes())
     }
 
     /// Whether `signature` is one of this key over `"cbm/1/" ‖ domain ‖ 0x00 ‖ message`, by the

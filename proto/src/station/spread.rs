@@ -63,7 +63,7 @@ impl Station {
         if self.meet.documents_under_way(peer) || !self.meet.linked.contains(&peer) {
             return;
         }
-        let digests = self.directory.documents().into_keys().collect();
+        let digests = self.directory.copies().into_iter().collect();
         self.ask(turn, peer, &Ask::Documents(digests), Question::Documents);
     }
 
@@ -76,8 +76,11 @@ impl Station {
         let mut room = BATCH_BYTES;
         let mut documents = Vec::new();
         for (digest, bytes) in self.directory.documents_for(&peer) {
+            let copy = self.directory.copy_of(&digest);
             // The first one goes whatever its size: an accord may be larger than a batch.
-            if have.contains(&digest) || (bytes.len() > room && !documents.is_empty()) {
+            if copy.is_some_and(|copy| have.contains(&copy))
+                || (bytes.len() > room && !documents.is_empty())
+            {
                 continue;
             }
             room = room.saturating_sub(bytes.len());
@@ -171,7 +174,9 @@ impl Station {
         let ours: BTreeSet<Digest> =
             self.directory.documents_for(&self.me).into_iter().map(|(digest, _)| digest).collect();
         let theirs = self.directory.documents_for(&peer).into_iter().map(|(digest, _)| digest);
-        sync::documents_digest(&theirs.filter(|digest| ours.contains(digest)).collect())
+        let common = theirs.filter(|digest| ours.contains(digest));
+        let copies = common.filter_map(|digest| self.directory.copy_of(&digest));
+        sync::documents_digest(&copies.collect())
     }
 
     /// Admits what can be, keeps what is new, passes it on, and looks at everything again that rests

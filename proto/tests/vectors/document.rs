@@ -2,11 +2,12 @@
 //!
 //! `given` names vectors of this area whose `document` is held already, version 1 of the accord
 //! first; without `given`, `document` is to become that version 1 itself. For `ok`, `roles` are
-//! the stations and their roles afterwards, `ids` and `lane` what is derived from names.
+//! the stations and their roles afterwards, `ids` and `lane` what is derived from names; `groups`,
+//! `conflicts`, `revoked` and `grades` what is believed of them; `none` is an empty list.
 
 use std::fs;
 
-use cbm_proto::accord::{Directory, DocumentError, News};
+use cbm_proto::accord::{Conflict, Directory, DocumentError, Grade, News};
 use cbm_proto::id::hex;
 use cbm_proto::keys::{Fingerprint, KeyProblem};
 use cbm_proto::wire::DecodeError;
@@ -17,6 +18,8 @@ use crate::file::Vector;
 mod first;
 #[path = "document/later.rs"]
 mod later;
+#[path = "document/taken.rs"]
+mod taken;
 #[path = "document/world.rs"]
 mod world;
 
@@ -59,14 +62,23 @@ fn given(name: &str) -> Result<Vec<u8>, String> {
 }
 
 fn compare(vector: &Vector, directory: &Directory) -> &'static str {
-    let differs =
-        |name: &str, found: String| vector.word(name).is_some_and(|wanted| wanted != found);
+    let differs = |name: &str, found: String| {
+        vector.word(name).is_some_and(|wanted| wanted != or_none(found))
+    };
     if differs("roles", roles(directory)) {
         "other_roles"
     } else if differs("ids", ids(directory)) {
         "other_ids"
     } else if differs("lane", lane(directory)) {
         "other_lane"
+    } else if differs("conflicts", conflicts(directory)) {
+        "other_conflicts"
+    } else if differs("revoked", revoked(directory)) {
+        "other_revoked"
+    } else if differs("groups", groups(directory)) {
+        "other_groups"
+    } else if differs("grades", grades(directory)) {
+        "other_grades"
     } else if differs("network", directory.network().to_string()) {
         "other_network"
     } else if differs("words", Fingerprint::head(&directory.network().0).words()) {
@@ -74,6 +86,10 @@ fn compare(vector: &Vector, directory: &Directory) -> &'static str {
     } else {
         "ok"
     }
+}
+
+fn or_none(list: String) -> String {
+    if list.is_empty() { "none".to_owned() } else { list }
 }
 
 fn roles(directory: &Directory) -> String {
@@ -92,6 +108,46 @@ fn ids(directory: &Directory) -> String {
 
 fn lane(directory: &Directory) -> String {
     directory.groups().last().map(|group| hex(&group.lane.0)).unwrap_or_default()
+}
+
+fn conflicts(directory: &Directory) -> String {
+    let word = |conflict: &Conflict| match conflict {
+        Conflict::Contested { .. } => "contested",
+        Conflict::AccordBeside { .. } => "accord_beside",
+        Conflict::CharterBeside { .. } => "charter_beside",
+        Conflict::SameName { .. } => "same_name",
+        Conflict::SameSerial { .. } => "same_serial",
+        Conflict::PeerTwice { .. } => "peer_twice",
+        Conflict::TooManyStations { .. } => "too_many_stations",
+    };
+    let mut list: Vec<&str> = directory.conflicts().iter().map(word).collect();
+    list.sort_unstable();
+    list.join(" ")
+}
+
+fn revoked(directory: &Directory) -> String {
+    directory.revocations().map(|taken| taken.key.to_string()).collect::<Vec<_>>().join(" ")
+}
+
+fn groups(directory: &Directory) -> String {
+    directory.groups().map(|group| group.name.clone()).collect::<Vec<_>>().join(" ")
+}
+
+/// Of every party about every other one, those that are not unverified.
+fn grades(directory: &Directory) -> String {
+    let mut list = Vec::new();
+    for (me, of) in directory.parties().flat_map(|a| directory.parties().map(move |b| (a, b))) {
+        let word = match directory.grade(&me.code, &of.code) {
+            Grade::InPerson => "in_person",
+            Grade::RegionAndConvener => "region_and_convener",
+            Grade::Convener => "convener",
+            Grade::Unverified => continue,
+        };
+        if me.code != of.code {
+            list.push(format!("{}:{}={word}", me.code, of.code));
+        }
+    }
+    list.join(" ")
 }
 
 fn word(error: &DocumentError) -> &'static str {
@@ -113,11 +169,10 @@ fn word(error: &DocumentError) -> &'static str {
         DocumentError::ForeignNetwork => "foreign_network",
         DocumentError::PredecessorUnknown { .. } => "predecessor_unknown",
         DocumentError::WrongPredecessor { .. } => "wrong_predecessor",
-        DocumentError::Conflict { .. } => "conflict",
+        DocumentError::CharterBefore { .. } => "predecessor_unknown",
         DocumentError::UnknownParty(_) => "unknown_party",
         DocumentError::UnknownStation(_) => "unknown_station",
-        DocumentError::KeyInUse { .. } => "key_in_use",
-        DocumentError::NameTaken(_) => "name_taken",
+        DocumentError::UnknownKey(_) => "unknown_key",
         DocumentError::Full(_) => "full",
     }
 }
@@ -135,6 +190,9 @@ pub(crate) fn make() -> Vec<Named> {
         later::keys(&world),
         later::contacts(&world),
         later::charters(&world),
+        taken::revocations(&world),
+        taken::of_authorities(&world),
+        taken::attestations(&world),
     ]
     .concat()
 }

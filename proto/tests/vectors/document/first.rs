@@ -49,31 +49,7 @@ pub(super) fn good(w: &World) -> Vec<Named> {
             "document_known",
             vector("known", "held already", &[V1, CERTIFICATE], w.0.documents[1].to_vec()),
         ),
-        ("document_ok_revocation", vector("ok", "checked and kept", &[V1], revocation(w, "AAA"))),
-        (
-            "document_revocation_by_another",
-            vector("not_entitled", "signed by BBB", &[V1], revocation(w, "BBB")),
-        ),
     ]
-}
-
-fn revocation(w: &World, by: &str) -> Vec<u8> {
-    let head = wire::revocation::Head {
-        incarnation: vec![1; 16].into(),
-        lane: vec![2; 16].into(),
-        seq: 7,
-        header: vec![3; 32].into(),
-    };
-    let revocation = wire::Revocation {
-        network: w.0.network.0.to_vec().into(),
-        party: "AAA".to_owned(),
-        station: "mfa".to_owned(),
-        key_id: w.secret("AAA/mfa").public().id().0.to_vec().into(),
-        made_at: 1_700_000_000_000,
-        reason: "lost".to_owned(),
-        heads: vec![head],
-    };
-    w.signed(DocumentKind::Revocation, wire::encode(&revocation), &[by])
 }
 
 /// Where cases of one kind are gathered.

@@ -5,7 +5,9 @@ use cbm_proto::id::unhex;
 use cbm_proto::wire;
 
 use super::first::Cases;
-use super::world::{CERTIFICATE, CHARTER, CONTACT, Named, V1, V2, World, fresh, rewrapped, vector};
+use super::world::{
+    CERTIFICATE, CHARTER, CONTACT, CONTESTED, Named, V1, V2, World, fresh, rewrapped, vector,
+};
 
 pub(super) fn later_versions(w: &World) -> Vec<Named> {
     let both = ["AAA", "BBB"];
@@ -17,12 +19,31 @@ pub(super) fn later_versions(w: &World) -> Vec<Named> {
     c.add("document_accord_2_wrong_predecessor", "wrong_predecessor", note, wrong);
     let foreign = w.second(&both, |a| a.network = vec![9; 32].into());
     c.add("document_accord_2_foreign", "foreign_network", "another network", foreign);
-    let early = w.second(&both, |a| a.version = 3);
+    let early = w.second(&both, |a| (a.version, a.previous) = (3, vec![9; 32].into()));
     let note = "version 2 has to come first";
     c.add("document_accord_3_early", "predecessor_unknown", note, early);
+    let skips = w.second(&both, |a| a.version = 3);
+    let note = "version 3 that names version 1";
+    c.add("document_accord_3_skips", "wrong_predecessor", note, skips);
+    let observer = w.second(&["AAA", "OB1"], |_| ());
+    let note = "an observer has no say in version 2 either";
+    c.add("document_accord_2_observer_signs", "not_entitled", note, observer);
     c.given = &[V1, V2];
-    let other = w.second(&both, |a| a.name = "Other".to_owned());
-    c.add("document_accord_2_conflict", "conflict", "another version 2 is in force", other);
+    let other = w.second(&both, |a| {
+        a.name = "Other".to_owned();
+        a.parties.retain(|party| party.code != "OB1");
+    });
+    let note = "a second version 2: what both agree on holds, AAA and BBB are in both";
+    let other = vector("ok", note, c.given, other).with_word("conflicts", "contested");
+    c.list.push((CONTESTED, other));
+    let last = w.third(&both);
+    let note = "a version 3 after one of two versions 2 settles it";
+    c.list.push((
+        "document_accord_3_settles",
+        vector("ok", note, &[V1, V2, CONTESTED], last).with_word("conflicts", "accord_beside"),
+    ));
+    let more = w.second(&["AAA"], |_| ());
+    c.add("document_accord_2_fewer_signatures", "known", "a copy with fewer signatures", more);
     c.list
 }
 
@@ -93,7 +114,13 @@ pub(super) fn keys(w: &World) -> Vec<Named> {
     c.add("document_future_key", "ok", note, future);
     c.given = &[V1, CERTIFICATE];
     let thief = w.certificate(&["BBB"], |d| d.party = "BBB".to_owned());
-    c.add("document_certificate_peer_in_use", "key_in_use", "the PEER key of AAA/mfa", thief);
+    let note = "the PEER key of AAA/mfa too; of equal age, the lower identity has it";
+    let thief = vector("ok", note, c.given, thief).with_word("conflicts", "peer_twice");
+    c.list.push(("document_certificate_peer_twice", thief));
+    let twin = w.certificate(&mine, |d| d.keys = fresh(0x23));
+    let note = "the same serial with other keys: the lower identity is in force";
+    let twin = vector("ok", note, c.given, twin).with_word("conflicts", "same_serial");
+    c.list.push(("document_certificate_same_serial", twin));
     let next = w.certificate(&mine, |d| (d.serial, d.keys) = (2, fresh(0x22)));
     let next = vector("ok", "a higher serial with new keys", &[V1, CERTIFICATE], next);
     c.list.push(("document_certificate_next", next.with_word("roles", "AAA/mfa=STATE")));
@@ -117,6 +144,21 @@ pub(super) fn contacts(w: &World) -> Vec<Named> {
     c.add("document_contact_address", "field", note, address);
     let peer = w.contact(&me, |d| d.addresses[0].push_str("/p2p/12D3KooWSample"));
     c.add("document_contact_peer_id", "field", "the PEER key is in the certificate", peer);
+    let proof = w.contact(&me, |d| w.prove(d, "AAA/mfa"));
+    c.add("document_contact_proven", "ok", "with the PEER key and its signature", proof);
+    let proof = w.contact(&me, |d| w.prove(d, "BBB/mfa"));
+    let note = "the proof of another station's PEER key";
+    c.add("document_contact_proof_of_another", "field", note, proof);
+    let proof = w.contact(&me, |d| {
+        w.prove(d, "AAA/mfa");
+        d.proof.truncate(63);
+    });
+    c.add("document_contact_proof_short", "field", "63 bytes of proof", proof);
+    let proof = w.contact(&me, |d| {
+        w.prove(d, "AAA/mfa");
+        d.proof = <_>::default();
+    });
+    c.add("document_contact_proof_missing", "field", "a PEER key without its signature", proof);
     c.given = &[V1, CERTIFICATE, CONTACT];
     let old = w.contact(&me, |d| d.serial = 4);
     c.add("document_contact_old", "superseded", "serial 4 after serial 5", old);
@@ -137,8 +179,30 @@ pub(super) fn charters(w: &World) -> Vec<Named> {
     let note = "version 2 without version 1";
     c.add("document_charter_early", "predecessor_unknown", note, early);
     c.given = &[V1, CHARTER];
-    let taken = w.charter(&both, |d| d.made_at += 1);
-    let note = "another version 1 of the same name";
-    c.add("document_charter_name_taken", "name_taken", note, taken);
+    let twin = w.charter(&both, |d| d.made_at += 1);
+    let shown = w.shown(&[&w.charter(&both, |_| ()), &twin]);
+    let note = "another version 1 of the same name: the lower identity keeps it";
+    let twin = vector("ok", note, c.given, twin)
+        .with_word("conflicts", "same_name")
+        .with_word("groups", &shown);
+    c.list.push(("document_charter_same_name", twin));
+    let v1 = cbm_proto::accord::Document::decode(&w.charter(&both, |_| ())).unwrap().digest();
+    let after = |d: &mut wire::Charter| (d.version, d.previous) = (2, v1.0.to_vec().into());
+    let second = w.charter(&both, |d| {
+        after(d);
+        d.rules = "Each answers within two hours.".to_owned();
+    });
+    c.add("document_charter_2", "ok", "version 2 names version 1", second);
+    let skips = w.charter(&both, |d| {
+        after(d);
+        d.version = 3;
+    });
+    c.add("document_charter_skips", "wrong_predecessor", "version 3 that names version 1", skips);
+    let over = w.charter(&["AAA"], |d| {
+        after(d);
+        d.members = vec!["AAA".to_owned(), "CCC".to_owned()];
+    });
+    let note = "no accord here lists CCC";
+    c.add("document_charter_unknown_party", "unknown_party", note, over);
     c.list
 }

@@ -12,6 +12,9 @@ pub(super) const V1: &str = "document_ok_accord";
 pub(super) const V2: &str = "document_ok_accord_2";
 pub(super) const CERTIFICATE: &str = "document_ok_certificate";
 pub(super) const CONTACT: &str = "document_ok_contact";
+pub(super) const CONTESTED: &str = "document_accord_2_contested";
+pub(super) const REVOCATION: &str = "document_ok_revocation";
+pub(super) const ATTESTATION: &str = "document_ok_attestation";
 pub(super) const CHARTER: &str = "document_ok_charter";
 
 /// Two states with one station each, and an observer without one.
@@ -61,6 +64,89 @@ impl World {
             accord.previous = self.0.network.0.to_vec().into();
             change(accord);
         })
+    }
+
+    /// Version 3, after the version 2 of [`V2`].
+    pub(super) fn third(&self, by: &[&str]) -> Vec<u8> {
+        let second = Document::decode(&self.second(by, |_| ())).unwrap().digest();
+        self.second(by, |accord| {
+            (accord.version, accord.previous) = (3, second.0.to_vec().into());
+        })
+    }
+
+    /// Adds the proof that a station's PEER key makes for `AAA/mfa`.
+    pub(super) fn prove(&self, contact: &mut wire::Contact, holder: &str) {
+        let keys = |who: &str| &self.0.stations[&StationName::parse(who).unwrap()];
+        let secret = SignSecret::from_seed(&keys(holder).peer_seed);
+        let claim = [&self.0.network.0[..], b"AAA/mfa"].concat();
+        contact.peer = keys("AAA/mfa").public().peer.to_vec().into();
+        contact.proof = secret.sign("contact-peer/1", &claim).to_vec().into();
+    }
+
+    /// The names of the groups that these charters form, with `all`.
+    pub(super) fn shown(&self, charters: &[&[u8]]) -> String {
+        let mut directory = self.0.directory().unwrap();
+        for charter in charters {
+            directory.admit(charter).unwrap();
+        }
+        super::groups(&directory)
+    }
+
+    pub(super) fn revocation(
+        &self,
+        by: &[&str],
+        change: impl FnOnce(&mut wire::Revocation),
+    ) -> Vec<u8> {
+        let head = |byte: u8| wire::revocation::Head {
+            incarnation: vec![1; 16].into(),
+            lane: vec![byte; 16].into(),
+            seq: 7,
+            header: vec![3; 32].into(),
+        };
+        let mut revocation = wire::Revocation {
+            network: self.0.network.0.to_vec().into(),
+            party: "AAA".to_owned(),
+            station: "mfa".to_owned(),
+            key_id: self.secret("AAA/mfa").public().id().0.to_vec().into(),
+            made_at: 1_700_000_000_000,
+            reason: "lost".to_owned(),
+            heads: vec![head(2), head(4)],
+        };
+        change(&mut revocation);
+        self.signed(DocumentKind::Revocation, wire::encode(&revocation), by)
+    }
+
+    /// A revocation of a party's own key.
+    pub(super) fn of_authority(
+        &self,
+        party: &str,
+        by: &[&str],
+        change: impl FnOnce(&mut wire::Revocation),
+    ) -> Vec<u8> {
+        self.revocation(by, |revocation| {
+            revocation.party = party.to_owned();
+            revocation.station = String::new();
+            revocation.key_id = self.secret(party).public().id().0.to_vec().into();
+            revocation.heads = Vec::new();
+            change(revocation);
+        })
+    }
+
+    pub(super) fn attestation(
+        &self,
+        by: &[&str],
+        change: impl FnOnce(&mut wire::Attestation),
+    ) -> Vec<u8> {
+        let mut attestation = wire::Attestation {
+            network: self.0.network.0.to_vec().into(),
+            by: "AAA".to_owned(),
+            subject: "BBB".to_owned(),
+            keys: vec![self.secret("BBB").public().id().0.to_vec().into()],
+            method: 1,
+            made_at: 1_700_000_000_000,
+        };
+        change(&mut attestation);
+        self.signed(DocumentKind::Attestation, wire::encode(&attestation), by)
     }
 
     pub(super) fn certificate(
