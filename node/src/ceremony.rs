@@ -37,7 +37,7 @@ pub use shown::{
 };
 pub use steps::{
     Announcement, Base, Certification, StationSeal, announce, certify, keygen_authority,
-    keygen_station,
+    keygen_authority_in_token, keygen_station,
 };
 pub use takeback::{TakeBack, Taken, attest, read_all, read_heads, revoke};
 

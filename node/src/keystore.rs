@@ -13,6 +13,8 @@ pub mod generations;
 mod prompt;
 mod seal;
 pub mod signer;
+pub mod token;
+mod uri;
 
 pub use convert::Inventory;
 pub use error::KeystoreError;
@@ -175,6 +177,15 @@ impl Keystore {
     pub fn save_authority(&self, keys: &AuthorityKeys) -> Result<(), KeystoreError> {
         self.write("authority", "authority", &keys.sign.seed())?;
         self.write("authority-dsa", "authority-dsa", keys.dsa.seed())?;
+        files::sync(&self.folder)
+    }
+
+    /// Writes the ML-DSA companion of an authority key that is kept in a token.
+    ///
+    /// # Errors
+    /// As [`Keystore::save_authority`].
+    pub fn save_companion(&self, dsa: &DsaSecret) -> Result<(), KeystoreError> {
+        self.write("authority-dsa", "authority-dsa", dsa.seed())?;
         files::sync(&self.folder)
     }
 

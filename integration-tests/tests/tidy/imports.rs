@@ -95,6 +95,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("sled", &["node/src/store/index.rs", "integration-tests/"]),
     ("crc32c", &["proto/src/journal", "node/src/store"]),
     ("age", &["node/src/backup", "node/src/keystore"]),
+    ("cryptoki", &["node/src/keystore"]),
     ("axum", &["node/src/api"]),
     ("hyper", &["node/src/api"]),
     ("hyper_util", &["node/src/api"]),

@@ -36,5 +36,6 @@ pub fn rotate_station(
         card,
         fingerprint: print.hex(),
         words: print.words(),
+        made_in_token: None,
     })
 }

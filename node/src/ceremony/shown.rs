@@ -19,6 +19,9 @@ pub struct KeysMade {
     pub fingerprint: String,
     /// The same in words, to be read aloud.
     pub words: String,
+    /// Of a key in a token: `true` if it was made now, `false` if it was there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made_in_token: Option<bool>,
 }
 
 /// An accord as it stands.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     documents,
-    keystore::{Keystore, KeystoreError, Unlock, signer::Signer},
+    keystore::{Keystore, KeystoreError, Unlock, signer::Signer, token},
 };
 use cbm_proto::{
     accord::{
@@ -15,8 +15,8 @@ use cbm_proto::{
         make::{self, CertificateDraft},
     },
     id::{PartyCode, StationName},
-    keys::{AuthorityKeys, Fingerprint, StationKeys},
-    primitives::Entropy,
+    keys::{AuthorityKeys, AuthorityPublic, Fingerprint, StationKeys},
+    primitives::{DsaSecret, Entropy},
     time::Timestamp,
 };
 use std::{
@@ -40,6 +40,29 @@ pub fn keygen_authority(
     let card = folder.join(AUTHORITY_CARD);
     card::write_authority(&card, party, &keys.public())?;
     Ok(made(party.to_string(), folder, card, &keys.public().fingerprint()))
+}
+
+/// The same with the signing key in a token, where it is made if it is not there yet; the folder gets
+/// its ML-DSA companion, which no token holds so far, and the card.
+///
+/// # Errors
+/// As [`keygen_authority`], and when the token does not do it.
+pub fn keygen_authority_in_token(
+    folder: &Path,
+    party: &PartyCode,
+    uri: &str,
+    seal: Option<&Unlock>,
+    entropy: &mut Entropy,
+) -> Result<KeysMade, CeremonyError> {
+    let store = keystore(folder, seal)?;
+    let (sign, made_now) = token::make(uri, entropy.bytes())?;
+    let dsa = DsaSecret::from_seed(&entropy.bytes());
+    store.save_companion(&dsa)?;
+    let public = AuthorityPublic { sign, dsa: Box::new(dsa.public()) };
+    let card = folder.join(AUTHORITY_CARD);
+    card::write_authority(&card, party, &public)?;
+    let keys = made(party.to_string(), folder, card, &public.fingerprint());
+    Ok(KeysMade { made_in_token: Some(made_now), ..keys })
 }
 
 /// Where a station's new keys go, and what opens them.
@@ -82,7 +105,8 @@ pub fn keygen_station(
 }
 
 fn made(owner: String, keys: &Path, card: PathBuf, print: &Fingerprint) -> KeysMade {
-    KeysMade { owner, keys: keys.to_owned(), card, fingerprint: print.hex(), words: print.words() }
+    let (fingerprint, words) = (print.hex(), print.words());
+    KeysMade { owner, keys: keys.to_owned(), card, fingerprint, words, made_in_token: None }
 }
 
 /// By what it is known who may certify.

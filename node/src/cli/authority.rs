@@ -11,8 +11,9 @@ use crate::{
 /// The authority key that signs.
 #[derive(Debug, Args)]
 pub struct Authority {
-    /// The authority's keys: their folder.
-    #[arg(long, value_name = "DIR")]
+    /// The authority's keys: their folder, or its key in a token as
+    /// pkcs11:token=T;object=O?module-path=/FILE.so&pin-source=FILE.
+    #[arg(long, value_name = "DIR|URI")]
     authority: String,
     #[command(flatten)]
     opened: Opened,

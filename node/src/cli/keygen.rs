@@ -32,6 +32,10 @@ enum Whose {
         /// The party, such as EST.
         #[arg(long)]
         party: String,
+        /// Keep the signing key in a token, made there if need be:
+        /// pkcs11:token=T;object=O?module-path=/FILE.so&pin-source=FILE.
+        #[arg(long, value_name = "URI")]
+        token: Option<String>,
         #[command(flatten)]
         made: Made,
     },
@@ -107,11 +111,16 @@ pub fn run(args: &Keygen) -> Result<(), Failure> {
         Failure::new(Code::Usage, "no keys were made", e, "write EST, or EST/mfa")
     };
     match &args.whose {
-        Whose::Authority { party, made } => {
+        Whose::Authority { party, token, made } => {
             let party = PartyCode::new(party).map_err(|e| usage(&e))?;
             let seal = made.sealing.seal();
-            let keys =
-                ceremony::keygen_authority(&made.out, &party, seal.as_ref(), &mut entropy()?);
+            let (seal, out, mut entropy) = (seal.as_ref(), &made.out, entropy()?);
+            let keys = match token {
+                Some(uri) => {
+                    ceremony::keygen_authority_in_token(out, &party, uri, seal, &mut entropy)
+                }
+                None => ceremony::keygen_authority(out, &party, seal, &mut entropy),
+            };
             show(&keys.map_err(|e| failed(&e))?, made.output.json)
         }
         Whose::Station(of) => {
@@ -159,7 +168,12 @@ fn show(made: &KeysMade, json: bool) -> Result<(), Failure> {
     if json {
         return print::json(made);
     }
-    let KeysMade { owner, keys, card, fingerprint, words } = made;
+    let KeysMade { owner, keys, card, fingerprint, words, made_in_token } = made;
+    match made_in_token {
+        Some(true) => print::say("the signing key was made in the token")?,
+        Some(false) => print::say("the signing key was in the token already; it is taken over")?,
+        None => {}
+    }
     print::say(&format!(
         "keys of {owner} in {}\ncard to hand on: {}\nfingerprint {fingerprint}\n{}",
         keys.display(),

@@ -129,6 +129,25 @@ pub enum KeystoreError {
     /// The folder is not sealed.
     #[error("{0} is not sealed; `cbm keys seal` seals it")]
     NotSealed(PathBuf),
+    /// A token that does not do what it should.
+    #[error("the token of {place}: {cause}")]
+    Token {
+        /// Its URI, without what stands behind the `?`.
+        place: String,
+        /// What is wrong, and what to do.
+        cause: String,
+    },
+    /// A `pkcs11:` URI that cannot be used.
+    #[error(
+        "{place} names no key: {cause}; write \
+             pkcs11:token=LABEL;object=LABEL?module-path=/FILE.so&pin-source=FILE"
+    )]
+    TokenUri {
+        /// The URI, without what stands behind the `?`.
+        place: String,
+        /// What is wrong with it.
+        cause: String,
+    },
     /// The system said no.
     #[error("cannot {what} {path}: {error}", path = .path.display())]
     Io {

@@ -4,7 +4,7 @@
 //! holds; the key itself never leaves its place. Called by the steps of the ceremony that an
 //! authority takes; the command line says which key by [`open`].
 
-use super::{Keystore, KeystoreError, Unlock};
+use super::{Keystore, KeystoreError, Unlock, token::TokenSigner, uri::SCHEME};
 use cbm_proto::{
     accord::Document,
     primitives::{SignPublic, SignSecret},
@@ -27,11 +27,14 @@ pub trait Signer {
 }
 
 /// The authority key that `place` names: a folder of key files, which `unlock` opens if they are
-/// sealed.
+/// sealed, or a key in a token by its `pkcs11:` URI.
 ///
 /// # Errors
 /// As [`Keystore::open`], [`Keystore::unlock`] and [`Keystore::load_authority`].
 pub fn open(place: &str, unlock: &Unlock) -> Result<Box<dyn Signer>, KeystoreError> {
+    if place.starts_with(SCHEME) {
+        return Ok(Box::new(TokenSigner::open(place)?));
+    }
     let keys = Keystore::open(Path::new(place))?.unlock(unlock)?.load_authority()?;
     Ok(Box::new(FileSigner { place: place.to_owned(), secret: keys.sign }))
 }
