@@ -13,6 +13,7 @@ pub mod failure;
 mod follow;
 mod letters;
 pub mod officer;
+pub mod people;
 pub mod routes;
 pub mod server;
 pub mod shape;

@@ -9,11 +9,13 @@ pub mod accord;
 pub mod ack;
 pub mod authority;
 pub mod charter;
+pub mod check;
 pub mod completions;
 pub mod compose;
 pub mod config;
 pub mod decline;
 pub mod demo;
+pub mod directory;
 pub mod files;
 pub mod inbox;
 pub mod journal;
@@ -21,6 +23,7 @@ pub mod keygen;
 pub mod keys;
 pub mod lab;
 pub mod man;
+pub mod notice;
 mod papers;
 pub mod peers;
 pub mod print;
@@ -32,6 +35,7 @@ pub mod status;
 pub mod template;
 pub mod types;
 pub mod unlock;
+pub mod when;
 
 use std::path::{Path, PathBuf};
 
@@ -93,6 +97,12 @@ pub enum Verb {
     Reply(reply::Reply),
     /// List the stations of the accord and their links; hold a link down for maintenance.
     Peers(peers::Peers),
+    /// Show who can be reached and how well they are known; compare fingerprints.
+    Directory(directory::Directory),
+    /// Run a communications check: does somebody answer?
+    Check(check::Check),
+    /// Tell others about an outage or a suspension of our own line.
+    Notice(notice::Notice),
     /// Print completions for a shell.
     Completions(completions::Completions),
     /// Write the man pages into a folder.

@@ -19,23 +19,36 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use super::{
     command::Desk,
     failure::{Code, Failure},
-    letters,
+    letters, people,
     routes::Api,
-    shape::{InboxRow, StatusView},
+    shape::{AddresseeView, InboxRow, StatusView},
     view,
 };
 
 /// How far a letter of ours came.
 pub(super) async fn status(desk: &Desk, msg: MsgId) -> Result<StatusView, Failure> {
     let found = desk.look(move |station, now| view::status(station, now, &msg)).await?;
-    found.ok_or_else(|| {
+    let mut view = found.ok_or_else(|| {
         Failure::new(
             Code::NotFound,
             "there is no status",
             format!("this station sent no letter {msg}"),
             "use the id that `cbm send` printed, and the configuration of the sender",
         )
-    })
+    })?;
+    let silent = view.addressees.iter().filter(|a| waits(a)).map(|a| a.party.clone()).collect();
+    let causes = people::explain(desk, silent).await?;
+    for addressee in view.addressees.iter_mut().filter(|a| waits(a)) {
+        if let Some(cause) = causes.get(&addressee.party) {
+            addressee.cause.get_or_insert_with(|| cause.clone());
+        }
+    }
+    Ok(view)
+}
+
+/// Nobody has said anything about it: the party may have told why beforehand.
+fn waits(addressee: &AddresseeView) -> bool {
+    matches!(addressee.state.as_str(), "not_reached" | "reached_unattended")
 }
 
 /// The same, as soon as `level` is reached by all who owe an answer, or when the time is over.
@@ -114,7 +127,7 @@ impl Feed {
     /// Takes up what is in the inbox and was not told, a page at a time.
     async fn look(&mut self) -> Result<(), Failure> {
         let told = self.told;
-        for (received, row) in self.desk.look(move |s, _| view::inbox(s, told)).await? {
+        for (received, row) in self.desk.look(move |s, now| view::inbox(s, now, told)).await? {
             self.told = self.told.max(received.number);
             self.waiting.push_back((received.msg, row));
         }

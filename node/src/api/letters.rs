@@ -2,36 +2,56 @@
 
 use bytes::Bytes;
 use cbm_proto::{id::MsgId, inbox::Received, letter::Letter};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     command::Desk,
     failure::{Code, Failure},
-    view,
+    people, view,
 };
 
 /// The notification as JSON, with what this station knows about it beside: `id`, `from`,
-/// `received_at`, `level`, `outcome` (the last three null for one of our own), and `key_revoked`:
-/// the key that signed it was revoked, and its party does not stand by this letter.
+/// `received_at`, `level`, `outcome`, `trust`, `incidents` (all but the first two null for one of our
+/// own), `identity_check` where it is one, and `key_revoked`: the key that signed it was revoked, and
+/// its party does not stand by this letter.
 pub(super) async fn json(desk: &Desk, msg: MsgId) -> Result<Value, Failure> {
     let letter = open(desk, msg).await?;
+    let mut json = letter.to_json();
+    let body = json!({"body": json["body"]});
     let known = desk
-        .look(move |station, _| {
+        .look(move |station, now| {
             let received = station.received(&msg).cloned();
             let author = received.as_ref().map_or_else(|| station.me(), |r| r.author);
+            let sender = received.as_ref().map(|r| Sender {
+                trust: station.trust(&r.party).word(),
+                incidents: people::attempts(station, now.wall, &r.party),
+                read_aloud: people::read_aloud(station, &r.party, &body),
+            });
             let revoked = received.as_ref().is_some_and(|r| station.key_revoked(r));
-            (view::name(station.directory(), &author), received, revoked)
+            (view::name(station.directory(), &author), received, sender, revoked)
         })
         .await?;
-    let (from, received, revoked): (String, Option<Received>, bool) = known;
-    let mut json = letter.to_json();
+    let (from, received, sender, revoked): (_, Option<Received>, Option<Sender>, bool) = known;
     json["id"] = msg.to_string().into();
     json["from"] = from.into();
     json["key_revoked"] = revoked.into();
     json["received_at"] = received.as_ref().map(|r| r.received_at.to_string()).into();
     json["level"] = received.as_ref().and_then(|r| r.level).map(|l| l.word()).into();
     json["outcome"] = received.as_ref().and_then(|r| r.outcome).map(|o| o.word()).into();
+    json["trust"] = sender.as_ref().map(|sender| sender.trust).into();
+    json["incidents"] = sender.as_ref().map(|sender| sender.incidents).into();
+    if let Some(words) = sender.and_then(|sender| sender.read_aloud) {
+        json["identity_check"] = words;
+    }
     Ok(json)
+}
+
+/// What is known of whoever wrote a letter to us.
+struct Sender {
+    trust: &'static str,
+    incidents: u64,
+    /// The words of an identity check.
+    read_aloud: Option<Value>,
 }
 
 /// The content of one attachment, by its place in the letter, from 0.
@@ -54,7 +74,7 @@ pub(super) async fn subject(desk: &Desk, msg: MsgId) -> Result<Option<String>, F
     Ok((!subject.is_empty()).then(|| subject.to_owned()))
 }
 
-async fn open(desk: &Desk, msg: MsgId) -> Result<Letter, Failure> {
+pub(super) async fn open(desk: &Desk, msg: MsgId) -> Result<Letter, Failure> {
     let id = desk.look(move |station, _| station.envelope_of(&msg)).await?;
     let id = id.ok_or_else(|| {
         Failure::new(

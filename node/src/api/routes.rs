@@ -24,6 +24,7 @@ use super::{
     failure::{Code, Failure},
     follow, letters,
     officer::Duty,
+    people,
     server::Caller,
     shape::{
         AckRequest, DeclineRequest, Health, JournalView, PeerView, SendRequest, Sent, StatusView,
@@ -61,6 +62,7 @@ pub fn routes(api: Api) -> Router {
         .route("/v1/peers/cut", post(cut))
         .route("/v1/peers/mend", post(mend))
         .route("/v1/health", get(health))
+        .merge(people::routes())
         .route("/v1/journal", get(journal))
         .fallback(nothing_here)
         .layer(DefaultBodyLimit::max(REQUEST_MAX))
@@ -184,7 +186,13 @@ async fn act(api: &Api, id: &str, act: Act, by: Officer) -> Result<Json<Sent>, F
 
 async fn peers(State(api): State<Api>) -> Result<Json<Vec<PeerView>>, Failure> {
     let links = api.desk.links().await?;
-    api.desk.look(move |station, now| view::peers(station, now, &links)).await.map(Json)
+    let mut peers = api.desk.look(move |station, now| view::peers(station, now, &links)).await?;
+    let party = |peer: &PeerView| peer.station.split('/').next().unwrap_or_default().to_owned();
+    let notices = people::explain(&api.desk, peers.iter().map(party).collect()).await?;
+    for peer in &mut peers {
+        peer.service = notices.get(&party(peer)).cloned();
+    }
+    Ok(Json(peers))
 }
 
 /// Which link.
@@ -235,7 +243,7 @@ async fn journal(State(api): State<Api>) -> Result<Json<JournalView>, Failure> {
 }
 
 /// The officer at the other end; policy refuses anybody else.
-struct Acting(Officer);
+pub(super) struct Acting(pub(super) Officer);
 
 impl FromRequestParts<Api> for Acting {
     type Rejection = Failure;

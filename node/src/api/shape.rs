@@ -124,6 +124,9 @@ pub struct AddresseeView {
     pub overdue: bool,
     /// Why nothing comes, when it is known.
     pub cause: Option<String>,
+    /// How well the person behind the party's keys is known here, as in the directory.
+    #[serde(default)]
+    pub trust: String,
 }
 
 /// One letter in the inbox.
@@ -150,6 +153,12 @@ pub struct InboxRow {
     pub newer: bool,
     /// The key that signed it was revoked, and its party does not stand by this letter.
     pub key_revoked: bool,
+    /// How well the person behind its author's keys is known here, as in the directory.
+    #[serde(default)]
+    pub trust: String,
+    /// Attempts to pass for its author's party within thirty days.
+    #[serde(default)]
+    pub incidents: u64,
 }
 
 /// A human received it; perhaps with an outcome.
@@ -246,6 +255,9 @@ pub struct PeerView {
     pub beacon_age_ms: Option<u64>,
     /// Where it can be reached.
     pub addresses: Vec<String>,
+    /// What its party says of the line, while that is not simply open.
+    #[serde(default)]
+    pub service: Option<String>,
 }
 
 /// How far the journal of the running node is durable.
@@ -295,6 +307,7 @@ mod tests {
             due_at: None,
             overdue: false,
             cause: None,
+            trust: String::new(),
         }
     }
 

@@ -12,6 +12,7 @@ use cbm_proto::{
 
 use super::{
     command::Links,
+    people,
     shape::{AddresseeView, Health, InboxRow, PeerView, StatusView},
 };
 
@@ -34,6 +35,7 @@ pub(super) fn status(station: &Station, now: Now, msg: &MsgId) -> Option<StatusV
         due_at: time(a.due_at),
         overdue: a.overdue,
         cause: a.silenced.then(|| SILENCED.to_owned()),
+        trust: station.trust(&a.party).word().to_owned(),
     });
     Some(StatusView {
         id: msg.to_string(),
@@ -49,16 +51,15 @@ const PAGE: usize = 256;
 /// What came after the letter numbered `after`, oldest first, at most a page of it, without
 /// subjects: those are sealed.
 #[must_use]
-pub(super) fn inbox(station: &Station, after: u64) -> Vec<(Received, InboxRow)> {
+pub(super) fn inbox(station: &Station, now: Now, after: u64) -> Vec<(Received, InboxRow)> {
     let new = station.inbox_after(after).take(PAGE);
-    new.map(|received| (received.clone(), row(station, received))).collect()
+    new.map(|received| (received.clone(), row(station, now, received))).collect()
 }
 
-fn row(station: &Station, received: &Received) -> InboxRow {
-    let directory = station.directory();
+fn row(station: &Station, now: Now, received: &Received) -> InboxRow {
     InboxRow {
         id: received.msg.to_string(),
-        from: name(directory, &received.author),
+        from: name(station.directory(), &received.author),
         type_name: received.type_name.clone(),
         precedence: received.precedence.word().to_owned(),
         status: received.status.word().to_owned(),
@@ -67,6 +68,8 @@ fn row(station: &Station, received: &Received) -> InboxRow {
         level: received.level.map(|level| level.word().to_owned()),
         newer: received.newer,
         key_revoked: station.key_revoked(received),
+        trust: station.trust(&received.party).word().to_owned(),
+        incidents: people::attempts(station, now.wall, &received.party),
     }
 }
 
@@ -82,6 +85,7 @@ pub(super) fn peers(station: &Station, now: Now, links: &Links) -> Vec<PeerView>
         beacon_age_ms: station.beacons().get(&member.id).map(|b| now.mono.since(b.heard)),
         held: links.held.contains(&member.id),
         addresses: member.addresses.clone(),
+        service: None,
     });
     let mut all: Vec<PeerView> = all.collect();
     all.sort_by(|a, b| a.station.cmp(&b.station));

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Node, Output, print};
+use super::{Node, Output, directory, print};
 use crate::api::{failure::Failure, shape::InboxRow};
 
 /// List what was received.
@@ -56,7 +56,14 @@ pub fn text(row: &InboxRow) -> String {
     let level = row.level.as_deref().unwrap_or("-");
     let subject = row.subject.as_deref().unwrap_or("(made by a newer version)");
     let revoked = if row.key_revoked { "KEY REVOKED  " } else { "" };
-    let second = format!("    {revoked}{}  {}  {}", row.type_name, level, print::tame(subject));
+    let (kind, trust) = (&row.type_name, directory::trust(&row.trust));
+    let second = format!("    {revoked}{kind}  {level}  {trust}  {}", print::tame(subject));
     let second = second.replace('\n', " ");
-    format!("{}\n{}", print::shorten(&first, print::WIDTH), print::shorten(&second, print::WIDTH))
+    let mut out = vec![first, second];
+    if row.incidents > 0 {
+        let party = row.from.split('/').next().unwrap_or_default();
+        out.push(format!("    ! {} attempts to pass for {party} in 30 days", row.incidents));
+    }
+    let lines: Vec<String> = out.iter().map(|line| print::shorten(line, print::WIDTH)).collect();
+    lines.join("\n")
 }

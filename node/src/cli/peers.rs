@@ -39,7 +39,14 @@ pub async fn run(args: Peers) -> Result<(), Failure> {
         return peers.iter().try_for_each(print::json);
     }
     let rows: Vec<Vec<String>> = peers.iter().map(row).collect();
-    print::say(&print::table(&["STATION", "ROLE", "LINK", "OVER", "HEARD", "ADDRESS"], &rows))
+    let table = print::table(&["STATION", "ROLE", "LINK", "OVER", "HEARD", "ADDRESS"], &rows);
+    let mut out = vec![table];
+    for peer in &peers {
+        if let Some(service) = &peer.service {
+            print::wrap(&mut out, &format!("{} ", peer.station), service);
+        }
+    }
+    print::say(&out.join("\n"))
 }
 
 fn row(peer: &PeerView) -> Vec<String> {

@@ -9,7 +9,7 @@ use cbm_proto::receipt::fixed_text;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Node, Output, files, print};
+use super::{Node, Output, directory, files, print};
 use crate::api::{
     client::Client,
     compose,
@@ -115,6 +115,8 @@ pub fn text(letter: &Value) -> String {
             "made by a newer version: what is not understood is not shown",
         );
     }
+    attempts(&mut out, letter);
+    identity_check(&mut out, &letter["identity_check"], word("from"));
     out.push(String::new());
     print::fields(&mut out, 0, &letter["body"]);
     attachments(&mut out, &letter["attachments"]);
@@ -131,6 +133,34 @@ pub fn text(letter: &Value) -> String {
     out.join("\n")
 }
 
+/// Somebody else tried to pass for the sender: whoever reads on should know.
+fn attempts(out: &mut Vec<String>, letter: &Value) {
+    if let Some(count) = letter["incidents"].as_u64().filter(|count| *count > 0) {
+        let words = format!(
+            "{count} attempts to pass for this sender's party in 30 days: cbm directory --incidents"
+        );
+        print::wrap(out, "CAUTION  ", &words);
+    }
+}
+
+/// The words of an identity check, for the officer who was asked.
+fn identity_check(out: &mut Vec<String>, check: &Value, from: &str) {
+    let (Some(say), Some(hear)) = (check["you_say"].as_str(), check["you_hear"].as_str()) else {
+        return;
+    };
+    let party = from.split('/').next().unwrap_or_default();
+    out.push(String::new());
+    print::wrap(
+        out,
+        "",
+        &format!("Talk to {party} over a channel that you know from before, not one named here."),
+    );
+    out.push(format!("you say:     {say}"));
+    out.push(format!("you hear:    {hear}"));
+    print::wrap(out, "", "If you hear other words, hang up, and note it:");
+    out.push(format!("    cbm directory check {party} --by-voice --differs"));
+}
+
 /// What every letter has, by name.
 fn head(letter: &Value) -> Vec<(&'static str, String)> {
     let scalar = |value: &Value| print::flat(value).filter(|text| !text.is_empty());
@@ -143,6 +173,7 @@ fn head(letter: &Value) -> Vec<(&'static str, String)> {
     let rows = [
         ("id", scalar(&letter["id"])),
         ("from", scalar(&letter["from"])),
+        ("trust", letter["trust"].as_str().map(|word| directory::trust(word).to_owned())),
         ("to", scalar(&letter["to_action"])),
         ("copies", scalar(&letter["to_info"])),
         ("made", scalar(&letter["origin_time"])),

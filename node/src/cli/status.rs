@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Node, Output, print};
+use super::{Node, Output, directory, print};
 use crate::api::{
     compose,
     failure::Failure,
@@ -39,19 +39,23 @@ pub fn text(status: &StatusView) -> String {
     let rows: Vec<Vec<String>> = status.addressees.iter().map(row).collect();
     let head = ["STATION", "STATE", "LEVEL", "AT", "DUE", "OUTCOME"];
     let table = print::table(&head, &rows);
-    let ways: String = status.addressees.iter().filter_map(way).collect();
-    let causes: String = status.addressees.iter().filter_map(cause).collect();
-    format!("{}  {}  {}\n{table}{ways}{causes}", status.id, status.type_name, status.precedence)
+    let head = format!("{}  {}  {}", status.id, status.type_name, status.precedence);
+    let mut out = vec![head, table];
+    status.addressees.iter().for_each(|to| known(&mut out, to));
+    out.join("\n")
 }
 
-/// A line of its own, since the table fills 80 columns.
-fn way(to: &AddresseeView) -> Option<String> {
-    to.path.as_ref().map(|path| format!("\n{} went {path}", to.station))
-}
-
-/// Why nothing comes, where that is known.
-fn cause(to: &AddresseeView) -> Option<String> {
-    to.cause.as_ref().map(|cause| format!("\n{}: {cause}", to.station))
+/// Lines of their own, since the table fills 80 columns: the way it went, how well its party is
+/// known, why nothing comes.
+fn known(out: &mut Vec<String>, to: &AddresseeView) {
+    let trust = directory::trust(&to.trust);
+    out.push(match &to.path {
+        Some(path) => format!("{} went {path}; {trust}", to.station),
+        None => format!("{} {trust}", to.station),
+    });
+    if let Some(cause) = &to.cause {
+        print::wrap(out, &format!("{}: ", to.station), cause);
+    }
 }
 
 fn row(to: &AddresseeView) -> Vec<String> {

@@ -203,11 +203,27 @@ impl Checks {
     /// Nothing that is older than one that did not agree.
     #[must_use]
     pub fn holds(&self, party: &PartyCode, keys: &BTreeSet<KeyId>) -> Option<&Checked> {
-        let about = |checked: &&Checked| checked.covers(keys);
-        let newest_first = self.of(party).iter().rev().filter(about);
-        newest_first
+        self.about(party, keys)
             .take_while(|checked| checked.agreed)
             .min_by_key(|checked| (checked.method != Method::InPerson, u64::MAX - checked.at.0))
+    }
+
+    /// Whether the last comparison of these keys did not agree.
+    #[must_use]
+    pub fn disagreed(&self, party: &PartyCode, keys: &BTreeSet<KeyId>) -> bool {
+        self.about(party, keys).next().is_some_and(|checked| !checked.agreed)
+    }
+
+    /// Comparisons of these keys, the newest first, without slips of the tongue: wrong answers to a
+    /// letter whose right answer followed.
+    fn about(&self, party: &PartyCode, keys: &BTreeSet<KeyId>) -> impl Iterator<Item = &Checked> {
+        let all = self.of(party);
+        let mended = |at: usize, wrong: &Checked| {
+            all.iter().skip(at + 1).any(|later| later.agreed && later.id == wrong.id)
+        };
+        let kept =
+            all.iter().enumerate().rev().filter(move |(at, one)| one.agreed || !mended(*at, one));
+        kept.map(|(_, one)| one).filter(move |one| one.covers(keys))
     }
 
     /// Answers to one identity check that did not agree.
@@ -257,11 +273,17 @@ mod tests {
         checks.note(checked(5, 1, Method::InPerson, true));
         checks.note(checked(6, 1, Method::ByVoice, true));
         assert_eq!(checks.holds(&bbb, &now(1)).unwrap().method, Method::InPerson);
-        checks.note(checked(7, 1, Method::ReadBack, false));
+        let letter = MsgId([7; 16]);
+        checks.note(Checked { id: letter, ..checked(7, 1, Method::ReadBack, false) });
         assert_eq!(checks.holds(&bbb, &now(1)), None);
-        assert_eq!(checks.misses(&bbb, &MsgId([9; 16])), 1);
-        checks.note(checked(8, 1, Method::ReadBack, true));
-        assert_eq!(checks.holds(&bbb, &now(1)).unwrap().method, Method::ReadBack);
+        assert!(checks.disagreed(&bbb, &now(1)));
+        assert_eq!(checks.misses(&bbb, &letter), 1);
+        let mut other = checks.clone();
+        other.note(checked(8, 1, Method::ByVoice, true));
+        assert_eq!(other.holds(&bbb, &now(1)).unwrap().method, Method::ByVoice);
+        checks.note(Checked { id: letter, ..checked(8, 1, Method::ReadBack, true) });
+        let held = checks.holds(&bbb, &now(1)).unwrap();
+        assert_eq!(held.method, Method::InPerson, "a slip that was mended takes nothing away");
     }
 
     #[test]

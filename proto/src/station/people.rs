@@ -54,9 +54,7 @@ impl Station {
     /// Whether the last comparison of the party's keys of today did not agree.
     #[must_use]
     pub fn disagreed(&self, party: &PartyCode) -> bool {
-        let keys = authority(&self.directory, party);
-        let mut about = self.checks.of(party).iter().rev().filter(|check| check.covers(&keys));
-        about.next().is_some_and(|check| !check.agreed)
+        self.checks.disagreed(party, &authority(&self.directory, party))
     }
 
     /// An officer compared fingerprints.
@@ -121,6 +119,7 @@ impl Station {
         let another = |key| self.directory.members().any(|m| m.sign_key(&key).is_some());
         let cause = match refusal {
             Refusal::BadSignature => Cause::Signature,
+            Refusal::RevokedKey(_) => Cause::RevokedKey,
             // A key of nobody may be one whose certificate is on its way.
             Refusal::UnknownKey(key) if another(key) => Cause::OtherKey,
             _ => return,
