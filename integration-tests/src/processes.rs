@@ -130,7 +130,7 @@ impl Lab {
     /// A handle on a station that does not run yet.
     #[must_use]
     pub fn node(&self, party: &str) -> Node {
-        Node { folder: self.station(party), child: None, environment: BTreeMap::new() }
+        Node::at(self.station(party))
     }
 
     /// A running station.
@@ -154,6 +154,12 @@ pub struct Node {
 }
 
 impl Node {
+    /// A handle on the station whose configuration is in this folder; it does not run yet.
+    #[must_use]
+    pub fn at(folder: PathBuf) -> Self {
+        Self { folder, child: None, environment: BTreeMap::new() }
+    }
+
     /// Its configuration.
     #[must_use]
     pub fn config(&self) -> PathBuf {

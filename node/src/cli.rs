@@ -8,6 +8,7 @@
 pub mod accord;
 pub mod ack;
 pub mod authority;
+pub mod backup;
 pub mod charter;
 pub mod check;
 pub mod completions;
@@ -28,6 +29,7 @@ mod papers;
 pub mod peers;
 pub mod print;
 pub mod reply;
+pub mod restore;
 pub mod send;
 pub mod show;
 pub mod source;
@@ -109,6 +111,10 @@ pub enum Verb {
     Man(man::Man),
     /// Verify and list what is on the disk; find the heads of a station's feeds.
     Journal(journal::Journal),
+    /// Back up journal, documents and settings into one sealed file.
+    Backup(backup::Backup),
+    /// Restore a backup into a new folder; report what came back.
+    Restore(restore::Restore),
 }
 
 impl Verb {

@@ -55,6 +55,8 @@ fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Check(args) => ask(cli::check::run(args)),
         Verb::Notice(args) => ask(cli::notice::run(args)),
         Verb::Journal(args) => ask(cli::journal::run(args)),
+        Verb::Backup(args) => ask(cli::backup::run(args)),
+        Verb::Restore(args) => ask(cli::restore::run(args)),
     }
 }
 

@@ -39,6 +39,7 @@ const NODE: &[(&str, &[&str])] = &[
         "runtime",
         &[
             "api",
+            "backup",
             "clock",
             "config",
             "documents",

@@ -27,7 +27,8 @@ use super::{
     people,
     server::Caller,
     shape::{
-        AckRequest, DeclineRequest, Health, JournalView, PeerView, SendRequest, Sent, StatusView,
+        AckRequest, DeclineRequest, Health, JournalView, PeerView, RestoreView, RestoredView,
+        SendRequest, Sent, StatusView,
     },
     view,
 };
@@ -42,6 +43,8 @@ pub struct Api {
     pub desk: Desk,
     /// Who acts for which office.
     pub duty: Duty,
+    /// What a restore left to tell, where one made the station's folder.
+    pub restored: Option<RestoredView>,
 }
 
 /// The router.
@@ -64,6 +67,7 @@ pub fn routes(api: Api) -> Router {
         .route("/v1/health", get(health))
         .merge(people::routes())
         .route("/v1/journal", get(journal))
+        .route("/v1/restore", get(restore))
         .fallback(nothing_here)
         .layer(DefaultBodyLimit::max(REQUEST_MAX))
         .with_state(api)
@@ -240,6 +244,12 @@ async fn journal(State(api): State<Api>) -> Result<Json<JournalView>, Failure> {
     let (received, sent) = api.desk.look(count).await?;
     let durable = api.desk.durable().await?.to_string();
     Ok(Json(JournalView { durable, received: received as u64, sent: sent as u64 }))
+}
+
+/// What was lost with a disk, and what came back.
+async fn restore(State(api): State<Api>) -> Result<Json<RestoreView>, Failure> {
+    let backup = api.restored.clone();
+    api.desk.look(move |station, _| view::restore(station, backup)).await.map(Json)
 }
 
 /// The officer at the other end; policy refuses anybody else.

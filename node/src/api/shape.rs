@@ -260,6 +260,63 @@ pub struct PeerView {
     pub service: Option<String>,
 }
 
+/// The backup that the station's folder was restored from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoredView {
+    /// When it was made.
+    pub made_at: String,
+    /// The newest time in an envelope of it.
+    pub newest_at: String,
+    /// When it was restored.
+    pub restored_at: String,
+    /// Records in it.
+    pub records: u64,
+    /// Letters received that are in it; null where they were not counted.
+    pub received: Option<u64>,
+    /// Letters sent, likewise.
+    pub sent: Option<u64>,
+}
+
+/// What was lost with a disk, and what came back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreView {
+    /// This station's name.
+    pub station: String,
+    /// The backup; null where the loss was noticed in another way.
+    pub backup: Option<RestoredView>,
+    /// Letters made or stored here since then were asked for; null: nothing was ever lost.
+    pub since: Option<String>,
+    /// Stations that were asked, or will be.
+    pub asked: usize,
+    /// Of them, those that have answered.
+    pub answered: usize,
+    /// Letters that were not on the disk.
+    pub lost: usize,
+    /// Of them, those that are in the inbox again.
+    pub back: usize,
+    /// Of them, those that their authors do not have any more.
+    pub not_available: usize,
+    /// Envelopes of our own that others hold and of which this disk knows nothing.
+    pub own_unknown: usize,
+    /// Each station that was asked.
+    pub correspondents: Vec<CorrespondentView>,
+}
+
+/// What one station said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CorrespondentView {
+    /// Its name.
+    pub station: String,
+    /// Whether it answered.
+    pub answered: bool,
+    /// Letters of it that were not on the disk.
+    pub lost: usize,
+    /// Of them, those that are in the inbox again.
+    pub back: usize,
+    /// Of them, those that it does not have any more.
+    pub not_available: usize,
+}
+
 /// How far the journal of the running node is durable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalView {

@@ -6,14 +6,17 @@ use cbm_proto::{
     accord::Directory,
     id::{MsgId, StationId},
     inbox::Received,
-    station::{Speaks, Station, Status},
+    station::{Correspondent, Speaks, Station, Status},
     time::{Now, Timestamp},
 };
 
 use super::{
     command::Links,
     people,
-    shape::{AddresseeView, Health, InboxRow, PeerView, StatusView},
+    shape::{
+        AddresseeView, CorrespondentView, Health, InboxRow, PeerView, RestoreView, RestoredView,
+        StatusView,
+    },
 };
 
 /// Why nothing comes from a station whose keys are all revoked.
@@ -90,6 +93,34 @@ pub(super) fn peers(station: &Station, now: Now, links: &Links) -> Vec<PeerView>
     let mut all: Vec<PeerView> = all.collect();
     all.sort_by(|a, b| a.station.cmp(&b.station));
     all
+}
+
+/// What was lost with a disk, and what came back.
+#[must_use]
+pub(super) fn restore(station: &Station, backup: Option<RestoredView>) -> RestoreView {
+    let report = station.regained();
+    let directory = station.directory();
+    let one = |c: &Correspondent| CorrespondentView {
+        station: name(directory, &c.station),
+        answered: c.answered,
+        lost: c.lost,
+        back: c.back,
+        not_available: c.not_available,
+    };
+    let mut correspondents: Vec<_> = report.correspondents.iter().map(one).collect();
+    correspondents.sort_by(|a, b| a.station.cmp(&b.station));
+    RestoreView {
+        station: name(directory, &station.me()),
+        backup,
+        since: time(report.since),
+        asked: report.asked,
+        answered: report.answered,
+        lost: report.lost,
+        back: report.back,
+        not_available: report.not_available,
+        own_unknown: report.own_unknown,
+        correspondents,
+    }
 }
 
 /// How the node is.

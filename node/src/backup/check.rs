@@ -11,13 +11,18 @@ use cbm_proto::{
     envelope::{Envelope, Kind},
     id::{EnvelopeId, StationId},
     journal::{Record, RecordKind},
+    keys::StationKeys,
     own,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::store::{
-    Position, StoreError,
-    inspect::{Inspected, Until, inspect, kind_word},
+use crate::{
+    config::{Config, OpenedBy},
+    keystore::{Keystore, KeystoreError, Unlock},
+    store::{
+        Position, StoreError,
+        inspect::{Inspected, Until, inspect, kind_word},
+    },
 };
 
 /// What there is to check with; what is missing is not checked, and said so.
@@ -112,6 +117,23 @@ pub struct Verified {
     /// The newest time in the header of an own envelope, milliseconds; 0 without any.
     #[serde(skip)]
     pub newest_own: u64,
+}
+
+/// The station's keys, opened as its settings say, without asking anybody.
+///
+/// # Errors
+/// They are not there, or do not open.
+pub fn keys(config: &Config) -> Result<StationKeys, KeystoreError> {
+    let open = |folder: &Path, by: &OpenedBy| {
+        let OpenedBy { passphrase_file, identity_file } = by.clone();
+        Keystore::open(folder)?.unlock(&Unlock { passphrase_file, identity_file, ask: false })
+    };
+    let keys = open(&config.keys, &config.opened_by)?;
+    let keys = match &config.archive_key {
+        Some(folder) => keys.with_archive(open(folder, &config.archive_opened_by)?),
+        None => keys,
+    };
+    keys.load_station()
 }
 
 /// Places that are listed one by one.

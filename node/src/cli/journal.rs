@@ -18,7 +18,6 @@ use crate::{
         records::{self, Row},
     },
     documents,
-    keystore::Keystore,
     store::inspect::record_at,
 };
 
@@ -118,9 +117,7 @@ fn verify(source: &Source, json: bool) -> Result<(), Failure> {
 /// # Errors
 /// It cannot be read.
 pub fn checked(source: &Source) -> Result<Verified, Failure> {
-    let keys = source.config.as_ref().and_then(|config| {
-        Keystore::open(&config.keys).and_then(|keystore| keystore.load_station()).ok()
-    });
+    let keys = source.config.as_ref().and_then(|config| check::keys(config).ok());
     let directory = source.directory();
     let me = source.config.as_ref().zip(directory.as_ref());
     let glasses = Glasses {

@@ -1,4 +1,4 @@
-//! `cbm keygen authority|station|identity`: keys in a new folder, and a card with the public halves;
+//! `cbm keygen authority|station|backup|identity`: keys in a new folder, a card with the public halves;
 //! an identity that sealed keys open by.
 
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     api::failure::{Code, Failure},
+    backup::sealed::{self, PairMade},
     ceremony::{self, CeremonyError, KeysMade, StationSeal},
     keystore,
 };
@@ -41,6 +42,14 @@ enum Whose {
     },
     /// Of a station; its authority then certifies them by the card.
     Station(OfStation),
+    /// A recipient that backups are sealed to, and the identity that opens them.
+    Backup {
+        /// Folder to make them in; keep the identity where the backups are not.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        #[command(flatten)]
+        output: Output,
+    },
     /// An identity for `--identity-file`: keys are sealed to it, and it is kept elsewhere.
     Identity {
         /// File to write it to.
@@ -136,6 +145,7 @@ pub fn run(args: &Keygen) -> Result<(), Failure> {
             };
             show(&keys.map_err(|e| failed(&e))?, of.output.json)
         }
+        Whose::Backup { out, output } => backup_pair(out, output.json),
         Whose::Identity { out, output } => {
             let recipient = keystore::new_identity(out).map_err(|e| failed(&e))?;
             if output.json {
@@ -144,6 +154,20 @@ pub fn run(args: &Keygen) -> Result<(), Failure> {
             print::say(&format!("identity in {}\nseals to {recipient}", out.display()))
         }
     }
+}
+
+fn backup_pair(out: &Path, json: bool) -> Result<(), Failure> {
+    let made = sealed::keygen(out)
+        .map_err(|e| Failure::told(Code::Failed, "no keys were made", e, "see above"))?;
+    if json {
+        return print::json(&made);
+    }
+    let PairMade { recipient, recipient_file, identity_file } = &made;
+    print::say(&format!(
+        "backups are sealed to {recipient}\nrecipient  {}\nidentity   {}  (keep it apart)",
+        recipient_file.display(),
+        identity_file.display()
+    ))
 }
 
 fn new_station(

@@ -12,7 +12,7 @@ use cbm_proto::{
     id::StationId,
     keys::StationKeys,
     station::{Setup, Station},
-    time::{Mono, SECOND},
+    time::{Mono, SECOND, Timestamp},
 };
 
 use super::{Ended, Runtime};
@@ -85,6 +85,8 @@ pub struct Maker {
     pub keys: Arc<StationKeys>,
     /// The documents that came with the configuration; all others are in the journal.
     pub directory: Directory,
+    /// The newest time in the backup that the store's folder was restored from.
+    pub restored: Option<Timestamp>,
     /// Time of the last pause, doubled by each failure in a row.
     pub pause: u64,
 }
@@ -96,9 +98,10 @@ impl Maker {
     /// Keys or journal cannot be read, or the journal is not this station's; in words.
     pub async fn make(&self, writer: &Writer) -> Result<Station, String> {
         let (me, keys, directory) = (self.me, self.keys.clone(), self.directory.clone());
+        let restored = self.restored;
         let work = move |store: &mut dyn Store| {
             let moved = look_through(store)? == Marker::Moved;
-            let mut station = Station::new(Setup { me, keys, directory, moved, restored: None });
+            let mut station = Station::new(Setup { me, keys, directory, moved, restored });
             fill(&mut station, store)?;
             Ok(station)
         };

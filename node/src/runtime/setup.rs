@@ -10,6 +10,7 @@ use cbm_proto::{
     event::{Notice, Officer, Topic},
     id::{StationId, StationName},
     station::Station,
+    time::Timestamp,
 };
 use tokio::sync::oneshot;
 
@@ -21,7 +22,9 @@ use crate::{
         officer::Duty,
         routes::{self, Api},
         server,
+        shape::RestoredView,
     },
+    backup::restored::{self, Restored},
     clock::{self, Clock},
     config::{Config, OpenedBy},
     documents,
@@ -64,7 +67,7 @@ pub async fn run_on(config: Config, store: Box<dyn Store>) -> Result<(), Failure
     let socket = server::open(&config.socket)
         .await
         .map_err(|e| failed(e, "correct paths.socket in the configuration"))?;
-    let api = Api { desk, duty: duty(&config) };
+    let api = Api { desk, duty: duty(&config), restored: restored(&config)?.map(view) };
     let (running, stopped) = oneshot::channel::<()>();
     let stopped = async { drop(stopped.await) };
     let mut api = tokio::spawn(server::serve(socket, routes::routes(api), stopped));
@@ -95,6 +98,18 @@ fn say_ready(config: &Config, listening: &[String]) {
     tracing::info!(socket = %config.socket.display(), "ready");
 }
 
+/// The note of a restore, as the API tells it.
+fn view(note: Restored) -> RestoredView {
+    RestoredView {
+        made_at: note.made_at,
+        newest_at: Timestamp(note.newest).to_string(),
+        restored_at: note.restored_at,
+        records: note.records,
+        received: note.received,
+        sent: note.sent,
+    }
+}
+
 fn duty(config: &Config) -> Duty {
     let officer = |(user, o): (&String, &crate::config::Officer)| {
         (user.clone(), Officer { name: o.officer.clone(), office: o.office.clone() })
@@ -123,7 +138,14 @@ fn maker(config: &Config) -> Result<Maker, Failure> {
             "put the right keys there, or have the party's authority certify these",
         ));
     }
-    Ok(Maker { me, keys: Arc::new(keys), directory, pause: 0 })
+    let restored = restored(config)?.map(|note| Timestamp(note.newest));
+    Ok(Maker { me, keys: Arc::new(keys), directory, restored, pause: 0 })
+}
+
+/// What a restore left beside the journal.
+fn restored(config: &Config) -> Result<Option<Restored>, Failure> {
+    restored::read(&config.data)
+        .map_err(|e| failed(e, "restore the backup once more, into another folder"))
 }
 
 /// The station's keys, opened, with the archive key wherever it lies.

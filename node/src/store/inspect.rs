@@ -13,7 +13,7 @@ use std::{
 
 use cbm_proto::{
     id::Digest,
-    journal::{End, Item, JournalError, Reader, Record, RecordKind, SegmentHeader},
+    journal::{End, HEADER_LEN, Item, JournalError, Reader, Record, RecordKind, SegmentHeader},
 };
 
 use super::{
@@ -28,8 +28,6 @@ use super::{
 pub struct SegmentSeen {
     /// Its number.
     pub number: u32,
-    /// Its file.
-    pub path: PathBuf,
     /// Length that its header gives, bytes.
     pub size: u32,
     /// Bytes up to the end of its last record; behind them there is nothing to keep.
@@ -68,6 +66,12 @@ pub enum Until {
     Durable,
 }
 
+/// The file of a segment, inside a store's folder.
+#[must_use]
+pub fn segment_file(data: &Path, number: u32) -> PathBuf {
+    path_of(&journal_folder(data), number)
+}
+
 /// Keeps other processes out of a store's folder for as long as it lives.
 #[derive(Debug)]
 pub struct Hold(#[allow(dead_code, reason = "it is held, not read")] Lock);
@@ -98,88 +102,110 @@ pub fn inspect(
     each: &mut dyn FnMut(Position, Record),
 ) -> Result<Inspected, StoreError> {
     let folder = journal_folder(data);
-    let mut found = Inspected::default();
+    let mut walk = Walk::default();
     let mut files = BTreeMap::new();
     for (number, sound) in numbers(&folder)? {
         if sound {
             files.insert(number, path_of(&folder, number));
         } else {
-            let what = "a segment was put aside, because its head cannot be read";
-            found.damage.push(Report::Damage { at: Position::new(number, 0), what });
+            walk.damaged(number, 0, "a segment was put aside, because its head cannot be read");
         }
     }
     if let Until::Position(end) = until {
         files.retain(|number, _| *number <= end.segment());
     }
     let newest = files.keys().next_back().copied();
-    let mut before: Option<(u32, Digest, u64)> = None;
     for (number, path) in files {
-        let bytes = fs::read(&path).map_err(at("reading", &path))?;
+        let mut bytes = fs::read(&path).map_err(at("reading", &path))?;
         let last = Some(number) == newest;
-        before = segment(&mut found, (number, path, bytes), last, until, before, each)?;
+        match until {
+            Until::Position(end) if end.segment() == number => {
+                bytes.truncate(end.offset() as usize);
+            }
+            Until::Durable if last => {
+                let mark = Reader::new(&bytes, false).map(|mut reader| reader.durable_mark());
+                bytes.truncate(mark.unwrap_or(HEADER_LEN) as usize);
+            }
+            _ => {}
+        }
+        walk.segment(number, &bytes, !last || until != Until::End, each)?;
     }
-    Ok(found)
+    Ok(walk.found)
 }
 
-type Before = Option<(u32, Digest, u64)>;
+/// A walk over segments, one after the other.
+#[derive(Debug, Default)]
+pub struct Walk {
+    found: Inspected,
+    before: Option<(u32, Digest, u64)>,
+}
 
-fn segment(
-    found: &mut Inspected,
-    (number, path, mut bytes): (u32, PathBuf, Vec<u8>),
-    last: bool,
-    until: Until,
-    before: Before,
-    each: &mut dyn FnMut(Position, Record),
-) -> Result<Before, StoreError> {
-    let head = match SegmentHeader::parse(&bytes) {
-        Ok(head) => head,
-        Err(error @ JournalError::Version(_)) => return Err(error.into()),
-        Err(_) => {
-            let what = "a segment's head cannot be read";
-            found.damage.push(Report::Damage { at: Position::new(number, 0), what });
-            return Ok(before);
-        }
-    };
-    found.name.get_or_insert(head.chain);
-    let follows = before.map_or(head.first == 0, |(previous, chain, index)| {
-        previous + 1 == number && chain == head.chain && index == head.first
-    });
-    if !follows {
-        let what = "records before this segment are missing";
-        found.damage.push(Report::Damage { at: Position::new(number, 0), what });
-    }
-    // Up to a position that the writer gave, everything is durable: nothing there may be torn.
-    let told = matches!(until, Until::Position(end) if end.segment() == number);
-    if let (true, Until::Position(end)) = (told, until) {
-        bytes.truncate(end.offset() as usize);
-    }
-    if last && until == Until::Durable {
-        let mark = Reader::new(&bytes, false)?.durable_mark();
-        bytes.truncate(mark as usize);
-    }
-    let mut reader = Reader::new(&bytes, !last || told || until == Until::Durable)?;
-    while let Some(item) = reader.next_item() {
-        found.damage.extend(damage(number, &item));
-        match item {
-            Item::Kept { offset, record } => {
-                found.records += 1;
-                each(Position::new(number, offset), record);
+impl Walk {
+    /// The next segment, as far as it is to be read. `durable`: all of it was acknowledged, so
+    /// that nothing in it may be torn.
+    ///
+    /// # Errors
+    /// It is of a newer version.
+    pub fn segment(
+        &mut self,
+        number: u32,
+        bytes: &[u8],
+        durable: bool,
+        each: &mut dyn FnMut(Position, Record),
+    ) -> Result<(), StoreError> {
+        let head = match SegmentHeader::parse(bytes) {
+            Ok(head) => head,
+            Err(error @ JournalError::Version(_)) => return Err(error.into()),
+            Err(_) => {
+                self.damaged(number, 0, "a segment's head cannot be read");
+                return Ok(());
             }
-            Item::Dropped { .. } => found.dropped += 1,
-            Item::Spoiled { .. } | Item::Gap { .. } => {}
+        };
+        self.found.name.get_or_insert(head.chain);
+        let follows = self.before.map_or(head.first == 0, |(previous, chain, index)| {
+            previous + 1 == number && chain == head.chain && index == head.first
+        });
+        if !follows {
+            self.damaged(number, 0, "records before this segment are missing");
         }
+        let mut reader = Reader::new(bytes, durable)?;
+        while let Some(item) = reader.next_item() {
+            self.found.damage.extend(damage(number, &item));
+            match item {
+                Item::Kept { offset, record } => {
+                    self.found.records += 1;
+                    each(Position::new(number, offset), record);
+                }
+                Item::Dropped { .. } => self.found.dropped += 1,
+                Item::Spoiled { .. } | Item::Gap { .. } => {}
+            }
+        }
+        self.ended(number, &head, &reader);
+        Ok(())
     }
-    let used = reader.end().map_or(0, End::offset);
-    match reader.end() {
-        Some(End::Torn(offset)) => found.torn = Some(Position::new(number, offset)),
-        Some(End::Corrupt(offset)) => found.damage.push(lost_tail(number, offset)),
-        Some(End::Clean(_)) | None => {}
+
+    fn ended(&mut self, number: u32, head: &SegmentHeader, reader: &Reader<'_>) {
+        let used = reader.end().map_or(0, End::offset);
+        match reader.end() {
+            Some(End::Torn(offset)) => self.found.torn = Some(Position::new(number, offset)),
+            Some(End::Corrupt(offset)) => self.found.damage.push(lost_tail(number, offset)),
+            Some(End::Clean(_)) | None => {}
+        }
+        self.found.chain = Some(reader.chain());
+        self.found.end = Some(Position::new(number, used));
+        self.found.segments.push(SegmentSeen { number, size: head.size, used });
+        self.before = Some((number, reader.chain(), reader.index()));
     }
-    (found.chain, found.end) = (Some(reader.chain()), Some(Position::new(number, used)));
-    let index = reader.index();
-    let chain = reader.chain();
-    found.segments.push(SegmentSeen { number, path, size: head.size, used });
-    Ok(Some((number, chain, index)))
+
+    fn damaged(&mut self, number: u32, offset: u32, what: &'static str) {
+        self.found.damage.push(Report::Damage { at: Position::new(number, offset), what });
+    }
+
+    /// What was found.
+    #[must_use]
+    pub fn end(self) -> Inspected {
+        self.found
+    }
 }
 
 /// One record by its place, with what it is about; `None` where no sound record begins.
