@@ -65,7 +65,7 @@ pub enum CeremonyError {
         cause: String,
     },
     /// The authority has no say in what it should sign.
-    #[error("the authority keys in {keys} belong to no {whose}: use those of the right party")]
+    #[error("the authority keys in {keys} belong to no {whose}; use those of the right party")]
     NoSay {
         /// Where the keys are.
         keys: String,

@@ -40,8 +40,8 @@ pub(crate) fn play(page: &Page, root: &Path) -> Result<Duration, String> {
     let steps = present(&page.steps)?;
     let port = free_ports();
     let mut script = BEFORE.to_owned();
-    let practice = root.join("docs/handbook/practice.sh").canonicalize().unwrap();
-    writeln!(script, ". '{}'", practice.display()).unwrap();
+    // Its ports are exchanged too.
+    script += &ports(&fs::read_to_string(root.join("docs/handbook/practice.sh")).unwrap(), port);
     for (at, step) in steps.iter().enumerate() {
         let file = out.join(at.to_string());
         let (file, typed, wanted) = (file.display(), ports(&step.typed, port), step.exit);
