@@ -25,7 +25,7 @@ pub enum GuardError {
     Open(io::Error),
     /// A secret in the environment. Its value is nowhere repeated.
     #[error(
-        "{0} is in the environment, where others see it: unset it, treat what it held as \
+        "{0} is in the environment, where others see it; unset it, treat what it held as \
              known, and name a file instead (--passphrase-file, keys.passphrase_file)"
     )]
     Secret(String),
