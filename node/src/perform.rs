@@ -9,7 +9,7 @@ pub mod writer;
 use bytes::Bytes;
 use cbm_proto::{
     event::{Input, RequestId, Speak, Token, Verdict},
-    id::{EnvelopeId, StationId},
+    id::{EnvelopeId, MsgId, StationId},
     journal::Record,
     limits::{BATCH_BYTES, BATCH_COUNT},
     sync::{self, Ask, Numbers},
@@ -124,6 +124,10 @@ impl Performer {
                 self.push(peer, id, envelope).await?;
                 return Ok(None);
             }
+            Speak::Recall { msg, envelope } => {
+                self.recall(msg, envelope).await?;
+                return Ok(None);
+            }
             other => return Ok(Some(other)),
         };
         self.mesh(command).await.map(|()| None)
@@ -172,6 +176,28 @@ impl Performer {
             };
             tracing::warn!(?envelope, cause, "cannot be pushed");
             let _ = back.send(Input::Answered { peer, id, answer: None }).await;
+        });
+        Ok(())
+    }
+
+    /// Reads a letter of our own on the store's thread. Ends in one input, also when it cannot be read.
+    async fn recall(&self, msg: MsgId, envelope: EnvelopeId) -> Result<(), Lost> {
+        let read = move |store: &mut dyn Store| {
+            store.about(&msg).and_then(|about| Ok((about, store.envelope(&envelope)?)))
+        };
+        let read = self.writer.begin(read).await?;
+        let back = self.back.clone();
+        tokio::spawn(async move {
+            let (about, envelope) = match read.done().await {
+                Ok(Ok(found)) => found,
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "cannot read a letter that was asked for again");
+                    (Vec::new(), None)
+                }
+                Err(Gone) => return,
+            };
+            // The loop may have ended since.
+            let _ = back.send(Input::Recalled { msg, about, envelope }).await;
         });
         Ok(())
     }

@@ -119,6 +119,15 @@ pub enum Input {
         /// Accords, certificates, contacts, charters, revocations, attestations.
         documents: Vec<Bytes>,
     },
+    /// What the store holds of a letter of ours that was asked for by [`Speak::Recall`].
+    Recalled {
+        /// Which letter.
+        msg: MsgId,
+        /// Own records about it.
+        about: Vec<Record>,
+        /// Its envelope, if it is held.
+        envelope: Option<Bytes>,
+    },
     /// `Station::deadline` has passed.
     Tick,
 }
@@ -195,6 +204,14 @@ pub enum Speak {
         /// For the answer.
         id: RequestId,
         /// Which envelope.
+        envelope: EnvelopeId,
+    },
+    /// Read a letter of ours from the store: own records about it, and this envelope. Ends in one
+    /// [`Input::Recalled`].
+    Recall {
+        /// Which letter.
+        msg: MsgId,
+        /// Its envelope.
         envelope: EnvelopeId,
     },
     /// Answer a peer's question.

@@ -176,6 +176,12 @@ impl Inbox {
         self.envelopes.get(envelope).and_then(|key| self.letters.get(key))
     }
 
+    /// Number of the last letter that came; 0 when none did.
+    #[must_use]
+    pub const fn last(&self) -> u64 {
+        self.last
+    }
+
     /// All letters in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = &Received> {
         self.arrival.values().filter_map(|key| self.letters.get(key))

@@ -24,7 +24,7 @@
 //! | L1 | [`wire`] [`primitives`] [`keys`] [`terms`] [`part`] |
 //! | L2 | [`accord`] [`catalogue`] [`draft`] [`letter`] |
 //! | L3 | [`envelope`] [`seal`] [`receipt`] [`journal`] |
-//! | L4 | [`feeds`] [`inbox`] [`outbox`] [`schedule`] [`sync`] [`own`] [`people`] [`event`] |
+//! | L4 | [`feeds`] [`inbox`] [`outbox`] [`schedule`] [`sync`] [`own`] [`people`] [`regain`] [`event`] |
 //! | L5 | [`station`] |
 //!
 //! Begin with [`station::Station`], whose doc shows the loop that a shell runs; the bytes are specified
@@ -48,6 +48,7 @@ pub mod part;
 pub mod people;
 pub mod primitives;
 pub mod receipt;
+pub mod regain;
 pub mod schedule;
 pub mod seal;
 pub mod station;

@@ -143,6 +143,23 @@ pub const REQUEST_WAIT: u64 = 10 * SECOND;
 pub const PUSH_CONFIRM: u64 = 3 * SECOND;
 /// Reconciliation with a random linked peer.
 pub const RECONCILE_EVERY: u64 = 20 * SECOND;
+/// Entries in one list of letters that were asked for again, and letters named in one question.
+pub const RESEND_ENTRIES_MAX: usize = 256;
+/// Letters of one author that are listed, or sealed again for one asker; the newest ones.
+pub const RESEND_LETTERS_MAX: usize = 4_096;
+/// Envelopes remembered in which one letter was sealed again; receipts name the newest ones.
+pub const COPIES_MAX: usize = 32;
+/// Between two letters that are sealed again, whoever asked: 1,000 letters take four minutes.
+pub const RESEND_EVERY: u64 = SECOND / 4;
+/// One asker gets a list at most this often.
+pub const RESEND_ANSWER_EVERY: u64 = 30 * SECOND;
+/// An author that did not answer, or did not send all, is asked again after this; then twice as
+/// long each time.
+pub const RESEND_AGAIN: u64 = MINUTE;
+/// Longest time between two questions.
+pub const RESEND_AGAIN_MAX: u64 = HOUR;
+/// How much before the last own record a loss is taken to begin: clocks of others may be behind.
+pub const RESEND_MARGIN: u64 = 10 * MINUTE;
 /// A letter without `expires` is repeated this long.
 pub const EXPIRE_DEFAULT: u64 = 30 * DAY;
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 use crate::id::{Digest, EnvelopeId, LaneId, MsgId, StationId};
-use crate::limits::OWN_NEWEST_KEPT;
+use crate::limits::{COPIES_MAX, OWN_NEWEST_KEPT};
 use crate::terms::{Level, Outcome, Precedence, Status};
 use crate::time::Timestamp;
 
@@ -40,6 +40,8 @@ pub struct Owed {
     pub path: Option<Path>,
     /// Repetitions so far.
     pub attempts: u32,
+    /// Its keys were revoked when the letter was sealed: it cannot open it.
+    pub unsealed: bool,
 }
 
 /// A letter of ours.
@@ -67,6 +69,19 @@ pub struct Outgoing {
     pub reply_by: Option<Timestamp>,
     /// Each addressee station.
     pub owed: BTreeMap<StationId, Owed>,
+    /// Envelopes in which it was sealed again, oldest first, at most [`COPIES_MAX`].
+    pub copies: VecDeque<Copy>,
+}
+
+/// A letter sealed again for one station.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copy {
+    /// For whom.
+    pub station: StationId,
+    /// The new envelope.
+    pub envelope: EnvelopeId,
+    /// Root over its content: its salts are new.
+    pub content_root: Digest,
 }
 
 /// A level that an addressee reached, by its receipt or by custody.
@@ -105,6 +120,7 @@ impl Owed {
             stored_at: None,
             path: None,
             attempts: 0,
+            unsealed: false,
         }
     }
 
@@ -145,6 +161,22 @@ impl Owed {
     }
 }
 
+impl Outgoing {
+    /// Whether a receipt that names this envelope and this content is about the letter.
+    #[must_use]
+    pub fn is_named_by(&self, envelope: &EnvelopeId, root: &Digest) -> bool {
+        let first = self.envelope == Some(*envelope) && self.content_root == *root;
+        let again = |copy: &Copy| copy.envelope == *envelope && copy.content_root == *root;
+        first || self.copies.iter().any(again)
+    }
+
+    /// Whether it was sealed again for this station.
+    #[must_use]
+    pub fn is_copied_to(&self, station: &StationId) -> bool {
+        self.copies.iter().any(|copy| copy.station == *station)
+    }
+}
+
 impl Outbox {
     /// Enters a letter, or replaces the one that waited under this id.
     pub fn enter(&mut self, msg: MsgId, letter: Outgoing) {
@@ -181,6 +213,18 @@ impl Outbox {
     /// Every letter.
     pub fn iter(&self) -> impl Iterator<Item = (&MsgId, &Outgoing)> {
         self.letters.iter()
+    }
+
+    /// The letter was sealed again for a station.
+    pub fn note_copy(&mut self, msg: &MsgId, copy: Copy) {
+        let Some(letter) = self.letters.get_mut(msg) else { return };
+        letter.copies.push_back(copy);
+        if letter.copies.len() > COPIES_MAX {
+            letter.copies.pop_front();
+        }
+        if let Some(owed) = letter.owed.get_mut(&copy.station) {
+            owed.unsealed = false;
+        }
     }
 
     /// Whether a statement of this station about this letter says anything new.
@@ -245,6 +289,7 @@ mod tests {
         outbox.enter(
             MSG,
             Outgoing {
+                copies: VecDeque::new(),
                 envelope: Some(EnvelopeId([3; 32])),
                 content_root: Digest([4; 32]),
                 lane: LaneId([5; 16]),

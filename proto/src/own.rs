@@ -42,7 +42,10 @@ pub fn seal(archive: &[u8; 32], entropy: &mut Entropy, msg: Option<MsgId>, what:
         | What::Spread(_)
         | What::Due(_)
         | What::Checked(_)
-        | What::Incident(_) => RecordKind::Event,
+        | What::Incident(_)
+        | What::Regain(_)
+        | What::Listed(_)
+        | What::Resent(_) => RecordKind::Event,
     };
     let prefix = msg.unwrap_or(MsgId([0; 16])).0;
     let plain = wire::encode(&wire::Own { what: Some(what) });

@@ -19,11 +19,13 @@ use crate::{
 };
 
 mod delivery;
+mod resend;
 #[cfg(test)]
 mod tests;
 mod wording;
 
 pub use delivery::{Course, State, due_at, overdue, state};
+pub use resend::{Listed, RESEND, Resend};
 pub use wording::{LANGUAGES, fixed_text};
 
 /// Number of the type `ack`.

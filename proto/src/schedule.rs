@@ -27,6 +27,10 @@ pub enum Timer {
     Reconcile,
     /// Look whether the station may speak.
     Voice,
+    /// Ask for what a lost disk held.
+    Regain,
+    /// Seal the next letter again that was asked for.
+    Reseal,
     /// Give up a question that was not answered, and ask elsewhere.
     Questions,
 }

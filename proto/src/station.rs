@@ -16,13 +16,14 @@ mod past;
 mod people;
 mod pull;
 mod regain;
+mod reseal;
 mod revoked;
 mod send;
 mod spread;
 mod view;
 mod voice;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -38,7 +39,7 @@ use crate::draft::Draft;
 use crate::envelope::Envelope;
 use crate::event::{Effects, Input, Speak};
 use crate::feeds::Feeds;
-use crate::id::{Digest, KeyId, LaneId, MsgId, StationId};
+use crate::id::{Digest, EnvelopeId, KeyId, LaneId, MsgId, StationId};
 use crate::inbox::Inbox;
 use crate::journal::{Record, RecordKind};
 use crate::keys::StationKeys;
@@ -46,6 +47,7 @@ use crate::outbox::Outbox;
 use crate::own;
 use crate::people::{Checks, Incidents};
 use crate::primitives::Entropy;
+use crate::regain::{Campaign, Jobs};
 use crate::schedule::{Schedule, Timer};
 use crate::seal::Frame;
 use crate::time::{Mono, Now, Timestamp};
@@ -105,6 +107,7 @@ pub struct Station {
     signs_with: KeyId,
     directory: Directory,
     moved: bool,
+    restored: Option<Timestamp>,
     secrets: Secrets,
     feeds: Feeds,
     outbox: Outbox,
@@ -118,6 +121,15 @@ pub struct Station {
     rates: Rates,
     beacon_rates: Rates,
     spread: Spread,
+    /// What is asked for after a loss.
+    campaign: Option<Campaign>,
+    /// The inbox's last number when the station began.
+    held_at_start: u64,
+    /// Own envelopes of which the journal knows nothing else.
+    unclaimed: BTreeSet<EnvelopeId>,
+    /// Letters to be sealed again.
+    jobs: Jobs,
+    resealing: bool,
     voice: Voice,
     schedule: Schedule,
     /// What people found out about the keys of others.
@@ -154,6 +166,7 @@ impl Station {
             keys: setup.keys,
             directory: setup.directory,
             moved: setup.moved,
+            restored: setup.restored,
             secrets: Secrets::default(),
             feeds: Feeds::default(),
             outbox: Outbox::default(),
@@ -165,6 +178,11 @@ impl Station {
             rates: Rates::default(),
             beacon_rates: Rates::default(),
             spread: Spread::default(),
+            campaign: None,
+            held_at_start: 0,
+            unclaimed: BTreeSet::new(),
+            jobs: Jobs::default(),
+            resealing: false,
             voice: Voice::default(),
             schedule: Schedule::default(),
             checks: Checks::default(),
@@ -182,6 +200,7 @@ impl Station {
         self.meet.begin_at(turn.entropy.below(u64::MAX / 2));
         self.meet.started = turn.now.mono;
         turn.speak(Speak::Membership);
+        self.held_at_start = self.inbox.last();
         self.take_up_business(&mut turn);
         self.find_voice(&mut turn);
         self.heed_revocations(&mut turn);
@@ -217,6 +236,9 @@ impl Station {
                 let results = self.publish_documents(&mut turn, &documents);
                 turn.speak(Speak::Documents { token, results });
             }
+            Input::Recalled { msg, about, envelope } => {
+                self.recalled(&mut turn, msg, &about, envelope);
+            }
             Input::Tick => self.tick(&mut turn),
         }
         turn.effects
@@ -249,6 +271,8 @@ impl Station {
                 Timer::Beacon => self.beacon(turn),
                 Timer::Reconcile => self.reconcile(turn),
                 Timer::Voice => self.look_for_voice(turn),
+                Timer::Regain => self.ask_again(turn),
+                Timer::Reseal => self.reseal_next(turn),
                 Timer::Questions => self.give_up_questions(turn),
             }
         }

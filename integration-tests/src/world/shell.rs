@@ -211,6 +211,9 @@ fn describe(input: &Input) -> String {
         }
         Input::Checked { checked, .. } => format!("a check of {}", checked.party),
         Input::Strangers { refused } => format!("{refused} strangers"),
+        Input::Recalled { msg, about, envelope } => {
+            format!("recalled {msg:?} {} {}", about.len(), envelope.is_some())
+        }
         Input::Documents { documents, .. } => format!("{} documents", documents.len()),
         Input::Tick => "tick".to_owned(),
     }

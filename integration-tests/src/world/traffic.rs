@@ -76,6 +76,11 @@ impl World {
                     run.topics = run.station.topics();
                 }
             }
+            Speak::Recall { msg, envelope } => {
+                let disk = &self.machines[ix].disk;
+                let (about, envelope) = (disk.about(&msg), disk.envelope(&envelope));
+                self.give(ix, Input::Recalled { msg, about, envelope });
+            }
             Speak::Documents { results, .. } => {
                 self.note(ix, "documents", format!("{results:?}").as_bytes());
             }

@@ -23,7 +23,7 @@ fn the_schema_is_whole_and_every_field_is_described() {
     let names: Vec<&str> = catalogue().types().iter().map(|info| info.name.as_str()).collect();
     let line = ["contact-entry", "comms-check", "ack", "service-notice"];
     let states = ["incident-alert", "red-flag", "request", "response"];
-    let more = ["operator-note", "comms-check-result"];
+    let more = ["operator-note", "resend", "comms-check-result"];
     assert_eq!(names, [&line[..], &states, &more].concat());
     for info in catalogue().types() {
         for row in catalogue().describe(info) {

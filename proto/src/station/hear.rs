@@ -191,6 +191,10 @@ impl Station {
             self.feeds.get(&feed).map_or(Novelty::New, |f| f.judge(header.seq, envelope.id()));
         if header.author == self.me {
             self.hear_oneself(turn, envelope, novelty == Novelty::Copy);
+            let group = self.directory.lane_members(&header.lane).is_some();
+            if novelty != Novelty::Copy && group && header.kind == Kind::Sealed {
+                self.own_but_unknown(envelope.id());
+            }
         }
         if novelty == Novelty::Copy {
             self.say_again(turn, envelope);

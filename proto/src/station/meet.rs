@@ -140,6 +140,7 @@ impl Station {
         }
         self.ask_heads(turn, peer);
         self.ask_summary(turn, peer);
+        self.hurry_regain(&peer);
         self.push_pairs_to(turn, peer);
         self.push_letters_to(turn, peer);
     }

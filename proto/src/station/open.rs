@@ -11,7 +11,7 @@ use crate::inbox::{Named, Received};
 use crate::letter::Letter;
 use crate::limits::FUTURE_FLAG;
 use crate::outbox::{Path, Rise};
-use crate::receipt::{Entry, Receipt, ReceiptError};
+use crate::receipt::{Entry, RESEND, Receipt, ReceiptError, Resend};
 use crate::seal::{self, Opened};
 use crate::terms::{Cause, Level, Relation};
 use crate::time::Timestamp;
@@ -38,6 +38,9 @@ impl Station {
         if let Err(cause) = self.may_say(envelope.header().author, &opened, &letter) {
             self.pretended(turn, envelope.header().author, cause, &letter);
             return self.refuse(turn, envelope);
+        }
+        if letter.header.0.type_number == RESEND {
+            return self.take_resend(turn, envelope, &letter);
         }
         match Receipt::read(&letter) {
             Ok(receipt) => self.take_receipt(turn, envelope, &receipt),
@@ -183,11 +186,18 @@ impl Station {
         self.note_opened(turn, envelope, wire::OwnOpened::default(), Opening::Receipt);
     }
 
+    /// What a station that lost something asks, or an author answers.
+    fn take_resend(&mut self, turn: &mut Turn, envelope: &Envelope, letter: &Letter) {
+        let Ok(resend) = Resend::read(letter) else { return self.refuse(turn, envelope) };
+        self.hear_resend(turn, envelope.header().author, resend);
+        // Last, for the same reason as with receipts.
+        self.note_opened(turn, envelope, wire::OwnOpened::default(), Opening::Receipt);
+    }
+
     /// The level that an entry states, if it names exactly what we sent.
     fn rise_of(&self, entry: &Entry) -> Option<(MsgId, Rise)> {
         let letter = self.outbox.get(&entry.of)?;
-        let names_ours =
-            letter.envelope == Some(entry.digest) && letter.content_root == entry.content_root;
+        let names_ours = letter.is_named_by(&entry.digest, &entry.content_root);
         let Entry { level, outcome, at, .. } = *entry;
         names_ours.then_some((entry.of, Rise { level, outcome, at, path: Some(Path::Gossip) }))
     }

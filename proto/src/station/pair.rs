@@ -325,23 +325,44 @@ impl Station {
     }
 
     /// Seals parts to one station on the lane of the pair, and sends it on its way.
-    fn say_pair(&mut self, turn: &mut Turn, peer: StationId, parts: &[Part], s: Status) -> bool {
-        let Some(incarnation) = self.voice.incarnation else { return false };
-        let Some(member) = self.directory.member(&peer) else { return false };
-        let Some(secret) = self.secret_with(member).filter(|_| !member.silenced) else {
-            return false;
-        };
+    pub(super) fn say_pair(
+        &mut self,
+        turn: &mut Turn,
+        peer: StationId,
+        parts: &[Part],
+        status: Status,
+    ) -> bool {
+        let Some(envelope) = self.seal_pair(turn, peer, parts, status) else { return false };
+        self.post_pair(turn, peer, envelope);
+        true
+    }
+
+    /// The envelope alone, neither booked nor said.
+    pub(super) fn seal_pair(
+        &mut self,
+        turn: &mut Turn,
+        peer: StationId,
+        parts: &[Part],
+        status: Status,
+    ) -> Option<Envelope> {
+        let incarnation = self.voice.incarnation?;
+        let member = self.directory.member(&peer).filter(|member| !member.silenced)?;
+        let secret = self.secret_with(member)?;
         let lane = secret.pair_lane(&incarnation);
         let frame = self.frame(turn, lane);
         let to = [Recipient { epoch: &member.epoch, pair: secret }];
         let (epoch, sign) = (&self.keys.epoch, &self.keys.sign);
-        let sealed = seal::seal(&frame, s, parts, epoch, &to, sign, &mut turn.entropy);
-        let Ok((envelope, _)) = sealed else { return false };
+        let sealed = seal::seal(&frame, status, parts, epoch, &to, sign, &mut turn.entropy);
+        let (envelope, _) = sealed.ok()?;
         self.pairs.learn(lane, peer);
+        Some(envelope)
+    }
+
+    /// Books it and sends it on its way.
+    pub(super) fn post_pair(&mut self, turn: &mut Turn, peer: StationId, envelope: Envelope) {
         self.keep_own(turn, &envelope);
         self.pairs.seen_on_gossip(&envelope, Way::Stream);
         self.send_pair(turn, peer, envelope);
-        true
     }
 
     fn send_pair(&mut self, turn: &mut Turn, peer: StationId, envelope: Envelope) {

@@ -5,12 +5,12 @@
 //! envelope to us that was stored but not opened, a letter that was opened but not receipted, a
 //! draft that was taken but not sealed, a receipt that was stored but perhaps not said.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
 use crate::draft::Draft;
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, Kind};
 use crate::feeds::{Feed, Novelty};
 use crate::id::{Digest, EnvelopeId, Incarnation, LaneId, MsgId, StationId};
 use crate::inbox::{Named, Received};
@@ -93,6 +93,11 @@ impl Station {
         if header.author == self.me {
             self.voice.newest = self.voice.newest.max(header.made_at);
             self.voice.past.insert(header.incarnation);
+            let group = self.directory.lane_members(&header.lane).is_some();
+            if group && header.kind == Kind::Sealed {
+                // Until the note that it was sent.
+                self.own_but_unknown(envelope.id());
+            }
         } else if self.addressed(&envelope) {
             self.unopened.push_back(envelope);
         }
@@ -128,6 +133,12 @@ impl Station {
                 }
                 Ok(())
             }
+            What::Regain(own) => {
+                self.restore_regain(&own);
+                Ok(())
+            }
+            What::Listed(own) => self.restore_listed(&own),
+            What::Resent(own) => self.restore_resent(&own),
             What::Checked(own) => {
                 self.restore_checked(&own);
                 Ok(())
@@ -155,7 +166,8 @@ impl Station {
         let mut owed = BTreeMap::new();
         for addressee in &own.addressees {
             let station = id16(&addressee.station, StationId::from_slice)?;
-            owed.insert(station, Owed::new(addressee.info));
+            let unsealed = addressee.unsealed;
+            owed.insert(station, Owed { unsealed, ..Owed::new(addressee.info) });
         }
         let letter = Outgoing {
             envelope: Some(id16(&own.envelope, EnvelopeId::from_slice)?),
@@ -169,7 +181,9 @@ impl Station {
             wants: Level::from_code(own.wants),
             reply_by: (own.reply_by > 0).then_some(Timestamp(own.reply_by)),
             owed,
+            copies: VecDeque::new(),
         };
+        letter.envelope.map(|envelope| self.unclaimed.remove(&envelope));
         self.waiting.remove(&msg);
         self.outbox.enter(msg, letter);
         Ok(())
@@ -236,6 +250,7 @@ impl Station {
     /// What the last run left half-done.
     pub(super) fn take_up_business(&mut self, turn: &mut Turn) {
         self.take_up_pairs(turn);
+        self.schedule.at(turn.now.mono, Timer::Regain);
         let unreceipted: BTreeSet<(MsgId, StationId)> = self
             .inbox
             .iter()

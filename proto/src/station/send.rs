@@ -1,6 +1,6 @@
 //! What people say: drafts, acts, and saying a letter again until it is confirmed (I1, I2).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::accord::{ALL, Group};
 use crate::draft::{Draft, original};
@@ -75,6 +75,7 @@ impl Station {
                 .or_else(|| draft.info().ok().and_then(|info| info.ack_level)),
             reply_by: draft.header.reply_by(),
             owed,
+            copies: VecDeque::new(),
         };
         self.outbox.enter(msg, outgoing);
         self.waiting.insert(msg, draft);
@@ -135,7 +136,7 @@ impl Station {
         turn: &mut Turn,
         msg: MsgId,
         draft: Draft,
-        owed: BTreeMap<StationId, Owed>,
+        mut owed: BTreeMap<StationId, Owed>,
     ) -> Result<(), Denied> {
         let lane = self.group_of(&draft)?.lane;
         let me = self.directory.member(&self.me).ok_or(Denied::Role)?;
@@ -157,6 +158,9 @@ impl Station {
             seal::seal(&frame, status, &parts, epoch, &to, sign, &mut turn.entropy)
                 .map_err(|error| Denied::Seal(error.to_string()))?;
         self.keep_own(turn, &envelope);
+        for (station, owed) in &mut owed {
+            owed.unsealed = !self.can_seal_to(station);
+        }
         let outgoing = Outgoing {
             envelope: Some(envelope.id()),
             content_root: envelope.header().root,
@@ -169,6 +173,7 @@ impl Station {
             wants: letter.header.wants(),
             reply_by: letter.header.reply_by(),
             owed,
+            copies: VecDeque::new(),
         };
         self.note(turn, Some(msg), What::Sent(own_sent(msg, &outgoing, key.as_bytes())));
         self.spread_letter(turn, msg, &envelope, &outgoing);
@@ -349,6 +354,7 @@ fn own_sent(msg: MsgId, letter: &Outgoing, key: &[u8; 32]) -> wire::OwnSent {
     let addressee = |(id, owed): (&StationId, &Owed)| wire::Addressee {
         station: super::copy(&id.0),
         info: owed.info,
+        unsealed: owed.unsealed,
     };
     wire::OwnSent {
         msg_id: super::copy(&msg.0),

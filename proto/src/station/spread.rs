@@ -198,6 +198,7 @@ impl Station {
             self.offer_news(turn, &new, from);
             turn.speak(Speak::Membership);
             self.heed_revocations(turn);
+            self.reseal_owed(turn);
             if self.voice.speaks == Speaks::Yes {
                 self.seal_waiting(turn);
             }

@@ -113,8 +113,14 @@ impl Station {
             Speaks::Yes => return self.seal_waiting(turn),
             Speaks::Clone | Speaks::Revoked => return,
         }
-        if self.voice.incarnation.is_none() || self.moved || !self.carries() {
+        let (past, newest) = (self.voice.incarnation.is_some(), self.voice.newest);
+        let dealt_with = self.campaign.as_ref().and_then(|campaign| campaign.restored);
+        let restored = self.restored.filter(|at| dealt_with != Some(*at));
+        if !past || self.moved || restored.is_some() || !self.carries() {
             self.begin_incarnation(turn);
+            if restored.is_some() || (self.moved && past) {
+                self.begin_regain(turn, restored.unwrap_or(newest), restored);
+            }
         } else {
             self.schedule.at(turn.now.mono.plus(HEADS_WAIT), Timer::Voice);
             self.look_for_voice(turn);
@@ -143,7 +149,11 @@ impl Station {
         } else if (everybody || (graced && all_linked))
             || now.since(self.voice.started) >= HEADS_WAIT
         {
+            let (lost, newest) = (self.voice.ahead, self.voice.newest);
             self.begin_incarnation(turn);
+            if lost {
+                self.begin_regain(turn, newest, None);
+            }
         }
     }
 

@@ -274,6 +274,13 @@ impl Hall {
                     });
                     self.answer(token, sync::serve(found, false));
                 }
+                Speak::Recall { msg, envelope } => {
+                    let journal = self.nodes[&me].journal.iter();
+                    let named = |r: &&Record| r.kind.is_own() && r.bytes.starts_with(&msg.0);
+                    let about = journal.filter(named).cloned().collect();
+                    let envelope = self.kept(me, |e| e.id() == envelope).first().cloned();
+                    self.queue.push_back((me, Input::Recalled { msg, about, envelope }));
+                }
                 Speak::Reply { token, result } => {
                     self.replies.insert(token, result);
                 }
