@@ -9,6 +9,10 @@ mod generations;
 mod hall;
 #[path = "station/papers.rs"]
 mod papers;
+#[path = "station/regain.rs"]
+mod regain;
+#[path = "station/revoked.rs"]
+mod revoked;
 
 use cbm_proto::event::{Act, Denied, Input, Topic};
 use cbm_proto::id::{MsgId, PartyCode, StationName};

@@ -122,17 +122,19 @@ impl Station {
             return;
         }
         let mut since = Timestamp(newest.0.saturating_sub(RESEND_MARGIN));
+        let mut held = self.held_at_start;
+        // What an earlier loss still lacks is asked for, and counted, with this one.
         if let Some(before) = self.campaign.as_ref().filter(|before| !self.all_is_back(before)) {
-            since = since.min(before.since);
+            (since, held) = (since.min(before.since), held.min(before.held));
         }
         let own = wire::OwnRegain {
             since: since.0,
             restored: restored.map_or(0, |at| at.0),
             at: turn.now.wall.0,
-            held: self.held_at_start,
+            held,
         };
         self.note(turn, None, What::Regain(own));
-        self.campaign = Some(Campaign::new(since, restored, self.held_at_start));
+        self.campaign = Some(Campaign::new(since, restored, held));
         self.schedule.at(turn.now.mono, Timer::Regain);
     }
 

@@ -71,7 +71,8 @@ fn whoever_has_not_heard_of_the_change_is_written_to_and_writes_all_the_same() {
     let newest = hall.hear("BBB/mfa", "CCC/mfa", unknown);
     assert_eq!(newest, Verdict::Ignore);
     hall.mend();
-    hall.run(30_000);
+    // Who holds what is compared with one peer at a time.
+    hall.run(180_000);
     arrived(&hall, "BBB/mfa", &[early, late]);
     arrived(&hall, "AAA/mfa", &[out]);
     assert!(hall.station("AAA/mfa").peer_key_may_change(hall.now()));

@@ -39,7 +39,7 @@ pub(crate) struct Hall {
     answers: BTreeMap<Token, Bytes>,
     nodes: BTreeMap<StationId, Node>,
     names: BTreeMap<StationName, StationId>,
-    keys: BTreeMap<StationName, Arc<StationKeys>>,
+    pub(crate) keys: BTreeMap<StationName, Arc<StationKeys>>,
     pub(crate) authorities: BTreeMap<PartyCode, AuthorityKeys>,
     accord: Bytes,
     documents: Vec<Bytes>,
@@ -52,6 +52,8 @@ pub(crate) struct Hall {
     tokens: u64,
     cut: Vec<(StationId, StationId)>,
     lost: usize,
+    /// The next store that is opened comes from a backup of this time.
+    pub(crate) restored: Option<Timestamp>,
 }
 
 pub(crate) fn officer() -> Officer {
@@ -125,6 +127,7 @@ impl Hall {
             tokens: 0,
             cut: Vec::new(),
             lost: 0,
+            restored: None,
         }
     }
 
@@ -167,7 +170,8 @@ impl Hall {
         let mut directory = Directory::new(&self.accord).unwrap();
         directory.admit_all(self.documents.iter().map(|d| &d[..]));
         let (keys, me) = (self.keys[name].clone(), self.names[name]);
-        let mut station = Station::new(Setup { me, keys, directory, moved: false, restored: None });
+        let restored = self.restored.take();
+        let mut station = Station::new(Setup { me, keys, directory, moved: false, restored });
         for record in &journal {
             station.restore(record).unwrap();
         }
@@ -192,10 +196,25 @@ impl Hall {
 
     pub(crate) fn cut(&mut self, a: &str, b: &str) {
         let (a, b) = (self.id(a), self.id(b));
+        self.unlink(a, b);
+        self.run(0);
+    }
+
+    fn admits(&self, me: StationId, peer: StationId) -> bool {
+        self.nodes[&me].station.admits(&peer)
+    }
+
+    fn unlink(&mut self, a: StationId, b: StationId) {
         self.cut.push((a, b));
         self.queue.push_back((a, Input::Unlinked { peer: b }));
         self.queue.push_back((b, Input::Unlinked { peer: a }));
-        self.run(0);
+    }
+
+    /// A station's store loses an envelope.
+    pub(crate) fn lose_envelope(&mut self, at: &str, id: cbm_proto::id::EnvelopeId) {
+        let at = self.id(at);
+        let other = |r: &Record| Envelope::decode(r.bytes.clone()).map(|e| e.id()) != Ok(id);
+        self.nodes.get_mut(&at).unwrap().journal.retain(other);
     }
 
     pub(crate) fn link_all(&mut self) {
@@ -211,12 +230,10 @@ impl Hall {
         self.run(0);
     }
 
-    /// The next questions between stations go nowhere.
     pub(crate) fn lose_requests(&mut self, count: usize) {
         self.lost = count;
     }
 
-    /// A cable is whole again, and both notice.
     pub(crate) fn mend(&mut self) {
         self.cut.clear();
         self.link_all();
@@ -289,6 +306,8 @@ impl Hall {
                 Speak::Documents { token, results } => {
                     self.believed.insert(token, results);
                 }
+                // Others are linked again at once.
+                Speak::Hangup { peer } if !self.admits(me, peer) => self.unlink(me, peer),
                 Speak::Hangup { .. } | Speak::Membership => {}
             }
         }
@@ -444,7 +463,6 @@ impl Hall {
         self.believed.remove(&token).expect("documents are answered")
     }
 
-    /// Certificates and contacts of the founding.
     pub(crate) fn documents(&self) -> Vec<Bytes> {
         self.documents.clone()
     }

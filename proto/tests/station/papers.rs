@@ -2,9 +2,11 @@
 #![allow(dead_code, reason = "each test binary uses its own half of it")]
 
 use bytes::Bytes;
-use cbm_proto::accord::Role;
-use cbm_proto::accord::make::{self, AccordDraft, CertificateDraft, CharterDraft, PartyDraft};
-use cbm_proto::id::{PartyCode, StationName};
+use cbm_proto::accord::make::{
+    self, AccordDraft, CertificateDraft, CharterDraft, PartyDraft, RevocationDraft,
+};
+use cbm_proto::accord::{Head, Role};
+use cbm_proto::id::{KeyId, PartyCode, StationName};
 use cbm_proto::keys::StationKeys;
 use cbm_proto::time::Timestamp;
 
@@ -64,6 +66,21 @@ impl Hall {
         let unsigned = make::charter(&self.network(), &draft).unwrap();
         let signers = members.iter().map(|code| &self.authorities[code]);
         signers.fold(unsigned, |doc, keys| doc.signed_by(&keys.sign)).bytes().clone()
+    }
+
+    /// A key of a station, taken back by its party.
+    pub(crate) fn revocation(&self, name: &str, key: KeyId, heads: Vec<Head>) -> Bytes {
+        let station = StationName::parse(name).unwrap();
+        let draft = RevocationDraft {
+            party: station.party().clone(),
+            station: Some(station.clone()),
+            key,
+            heads,
+            reason: "stolen".into(),
+            made_at: MADE_AT,
+        };
+        let unsigned = make::revocation(&self.network(), &draft).unwrap();
+        unsigned.signed_by(&self.authorities[station.party()].sign).bytes().clone()
     }
 
     /// A certificate for a station, by its party.
