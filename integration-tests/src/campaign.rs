@@ -89,21 +89,31 @@ fn live(world: &mut World) -> Result<(), Failure> {
 pub fn many(
     seeds: impl Iterator<Item = u64>,
     planted: Option<Planted>,
-    mut each: impl FnMut(Outcome) -> bool,
+    each: impl FnMut(Outcome) -> bool,
+) {
+    spread(seeds, |seed| run(seed, planted, false), each);
+}
+
+/// Does the same for each seed on two threads, in order of the seeds; hands each outcome to `each`,
+/// which says whether to go on.
+pub fn spread<T: Send>(
+    seeds: impl Iterator<Item = u64>,
+    run: impl Fn(u64) -> T + Sync,
+    mut each: impl FnMut(T) -> bool,
 ) {
     let seeds: Vec<u64> = seeds.collect();
     let next = AtomicU64::new(0);
     let (say, hear) = sync_channel(4);
     std::thread::scope(|scope| {
         for _ in 0..2 {
-            let (say, next, seeds) = (say.clone(), &next, &seeds);
+            let (say, next, seeds, run) = (say.clone(), &next, &seeds, &run);
             scope.spawn(move || {
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let seed = usize::try_from(at).ok().and_then(|at| seeds.get(at));
                     let Some(seed) = seed else { return };
                     // Nobody listens any more: the caller has seen enough.
-                    if say.send(run(*seed, planted, false)).is_err() {
+                    if say.send(run(*seed)).is_err() {
                         return;
                     }
                 }
@@ -119,7 +129,7 @@ pub fn many(
     });
 }
 
-fn words(panic: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn words(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }

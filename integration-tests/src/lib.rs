@@ -9,6 +9,7 @@ pub mod bench;
 pub mod campaign;
 pub mod chance;
 pub mod disk;
+pub mod histories;
 pub mod invariants;
 pub mod load;
 pub mod model;

@@ -6,6 +6,7 @@
 //! asked after whatever could break one; the first answer ends the world.
 //! Callers: `campaign` (worlds drawn from seeds) and the scenario tests through `vocabulary`.
 
+mod changes;
 mod chaos;
 mod founding;
 mod letters;

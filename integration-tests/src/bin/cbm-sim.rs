@@ -1,4 +1,5 @@
 //! `cbm-sim [SEED] [--seeds N] [--from S] [--fault NAME] [--verbose]`: worlds drawn from seeds.
+//! `cbm-sim --histories N [--from S]`: histories of membership that must end in one state.
 //!
 //! Without a number it runs one seed that it draws and prints. A failing seed, given again, fails
 //! in the same way. Exits 0 if all held, 127, 128 or 129 after a crash, something owed that did not
@@ -8,12 +9,14 @@ use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use cbm_integration_tests::campaign::{self, Outcome};
+use cbm_integration_tests::histories;
 use cbm_integration_tests::options::Planted;
 
 struct Arguments {
     from: u64,
     seeds: u64,
     planted: Option<Planted>,
+    histories: Option<u64>,
     verbose: bool,
 }
 
@@ -23,9 +26,13 @@ fn main() -> ExitCode {
         Err(words) => {
             eprintln!("cbm-sim: {words}");
             eprintln!("usage: cbm-sim [SEED] [--seeds N] [--from S] [--fault NAME] [--verbose]");
+            eprintln!("       cbm-sim --histories N [--from S] [--verbose]");
             return ExitCode::from(2);
         }
     };
+    if let Some(count) = arguments.histories {
+        return membership(arguments.from, count, arguments.verbose);
+    }
     match (arguments.planted, arguments.seeds) {
         (Some(planted), _) => hunt(planted, &arguments),
         (None, 1) => one(&arguments),
@@ -34,12 +41,13 @@ fn main() -> ExitCode {
 }
 
 fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
-    let mut out = Arguments { from: 0, seeds: 1, planted: None, verbose: false };
+    let mut out = Arguments { from: 0, seeds: 1, planted: None, histories: None, verbose: false };
     let mut from = None;
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or(format!("`{word}` needs a value"));
         match word.as_str() {
             "--seeds" => out.seeds = number(&value()?)?,
+            "--histories" => out.histories = Some(number(&value()?)?),
             "--from" => from = Some(number(&value()?)?),
             "--verbose" => out.verbose = true,
             "--fault" => {
@@ -52,7 +60,8 @@ fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
             seed => from = Some(number(seed)?),
         }
     }
-    out.from = from.unwrap_or_else(|| if out.seeds == 1 { drawn() } else { 0 });
+    out.from =
+        from.unwrap_or_else(|| if out.seeds == 1 && out.histories.is_none() { drawn() } else { 0 });
     Ok(out)
 }
 
@@ -127,4 +136,41 @@ fn hunt(planted: Planted, arguments: &Arguments) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn membership(from: u64, count: u64, verbose: bool) -> ExitCode {
+    let began = Instant::now();
+    let (mut worst, mut failed) = (0, Vec::new());
+    let (mut changes, mut documents, mut conflicts, mut stations) = (0, 0, 0, 0);
+    let (mut slowest, mut healed) = (0, 0);
+    campaign::spread(
+        from..from + count,
+        |seed| histories::run(seed, verbose && count == 1),
+        |outcome| {
+            changes += outcome.changes;
+            documents += outcome.compared.1;
+            stations += outcome.compared.0;
+            conflicts += usize::from(outcome.conflicts > 0);
+            slowest = slowest.max(outcome.revoked_in);
+            healed = healed.max(outcome.healed_in);
+            if verbose || outcome.failure.is_some() {
+                println!("history {}:\n{}", outcome.seed, outcome.story);
+            }
+            if let Some(failure) = &outcome.failure {
+                worst = worst.max(failure.code());
+                failed.push(outcome.seed);
+                println!("history {}: {failure}", outcome.seed);
+            }
+            true
+        },
+    );
+    failed.sort_unstable();
+    let seconds = began.elapsed().as_secs_f64();
+    println!(
+        "{changes} changes, {documents} documents at {stations} stations, {conflicts} histories with \
+         conflicts; one state at the latest after {} s, revocations within {slowest} ms",
+        healed / 1_000
+    );
+    println!("{count} histories from {from}, {} failed {failed:?}, {seconds:.1} s", failed.len());
+    ExitCode::from(worst)
 }

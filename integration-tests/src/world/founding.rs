@@ -17,6 +17,8 @@ use crate::options::Options;
 
 /// Who there is: documents that all have, keys of each.
 pub(super) struct Founded {
+    /// The documents and the authority keys; the stations' keys are taken out.
+    pub(super) practice: accord::Founded,
     directory: Directory,
     keys: Vec<(StationId, Arc<StationKeys>)>,
     names: Vec<(StationName, bool)>,
@@ -40,12 +42,14 @@ impl Founded {
             }
         }
         let mut entropy = Entropy::new(&Chance::new(options.seed, "founding").seed());
-        let founded = founding.found(&mut entropy).map_err(wrong)?;
+        let mut founded = founding.found(&mut entropy).map_err(wrong)?;
         let directory = founded.directory().map_err(wrong)?;
         let network = founded.network;
         let station = |name: &StationName| accord::station_id(&network, name);
-        let keys = founded.stations.into_iter().map(|(name, keys)| (station(&name), keys.into()));
-        Ok(Self { directory, keys: keys.collect(), names })
+        let stations = std::mem::take(&mut founded.stations).into_iter();
+        let keys = stations.map(|(name, keys)| (station(&name), keys.into()));
+        let keys = keys.collect();
+        Ok(Self { practice: founded, directory, keys, names })
     }
 
     /// The machines of these stations, off and empty; `skew` draws each one's clock.
