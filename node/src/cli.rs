@@ -17,6 +17,7 @@ pub mod config;
 pub mod decline;
 pub mod demo;
 pub mod directory;
+pub mod doctor;
 pub mod files;
 pub mod inbox;
 pub mod journal;
@@ -105,6 +106,8 @@ pub enum Verb {
     Check(check::Check),
     /// Tell others about an outage or a suspension of our own line.
     Notice(notice::Notice),
+    /// Look a station over, running or stopped: each thing ok or with its remedy.
+    Doctor(doctor::Doctor),
     /// Print completions for a shell.
     Completions(completions::Completions),
     /// Write the man pages into a folder.
@@ -124,7 +127,9 @@ impl Verb {
     pub const fn uses_keys(&self) -> bool {
         !matches!(
             self,
-            Self::Completions(_)
+            // The doctor says itself what the environment holds.
+            Self::Doctor(_)
+                | Self::Completions(_)
                 | Self::Man(_)
                 | Self::Types(_)
                 | Self::Template(_)

@@ -39,6 +39,7 @@ fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Charter(args) => cli::charter::run(&args),
         Verb::Completions(args) => cli::completions::run(&args),
         Verb::Man(args) => cli::man::run(&args),
+        Verb::Doctor(args) => ask(cli::doctor::run(args)),
         Verb::Config(args) => cli::config::run(&args),
         Verb::Run(node) => run_node(&node),
         Verb::Types(args) => cli::types::run(&args),

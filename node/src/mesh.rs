@@ -259,6 +259,8 @@ pub enum MeshEvent {
         /// Why, in words.
         cause: String,
     },
+    /// A member speaks, but none of this network's protocols: it runs on another accord.
+    OtherNetwork(StationId),
     /// Something was refused: the sums since the start. At most once a second.
     Refused(Refusals),
 }

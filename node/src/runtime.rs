@@ -199,7 +199,12 @@ impl Runtime {
         let input = match event {
             MeshEvent::Heard { from, token, bytes, .. } => Input::Heard { from, token, bytes },
             MeshEvent::Asked { peer, token, bytes } => Input::Asked { peer, token, bytes },
-            MeshEvent::Answered { peer, id, answer } => Input::Answered { peer, id, answer },
+            MeshEvent::Answered { peer, id, answer } => {
+                if answer.is_some() {
+                    self.links.other_network.remove(&peer);
+                }
+                Input::Answered { peer, id, answer }
+            }
             MeshEvent::Refused(sums) => {
                 let before = self.links.strangers;
                 self.note(&event);
@@ -208,6 +213,7 @@ impl Runtime {
             MeshEvent::Linked { peer, transport } => {
                 tracing::info!(?peer, %transport, "linked");
                 self.links.linked.insert(peer, transport.to_string());
+                self.links.unreached.remove(&peer);
                 Input::Linked { peer }
             }
             MeshEvent::Unlinked(peer) => {
@@ -230,6 +236,15 @@ impl Runtime {
             MeshEvent::SlowPeer(peer) => tracing::info!(?peer, "does not keep up with gossip"),
             MeshEvent::Unreachable { peer, cause } => {
                 tracing::debug!(?peer, cause, "cannot be reached");
+                self.links.unreached.insert(*peer, cause.clone());
+            }
+            MeshEvent::OtherNetwork(peer) => {
+                if self.links.other_network.insert(*peer) {
+                    tracing::error!(
+                        ?peer,
+                        "runs on another network's accord: compare the words of `cbm accord show`"
+                    );
+                }
             }
             MeshEvent::Refused(sums) => {
                 let Refusals { strangers, held, crowded, limits, trespass } = *sums;

@@ -125,6 +125,10 @@ pub struct Links {
     pub linked: std::collections::BTreeMap<StationId, String>,
     /// Links that the operator holds down.
     pub held: std::collections::BTreeSet<StationId>,
+    /// Why a station that is not linked could not be reached last time.
+    pub unreached: std::collections::BTreeMap<StationId, String>,
+    /// Stations that answer, and run on another network's accord.
+    pub other_network: std::collections::BTreeSet<StationId>,
     /// Strangers refused since the start.
     pub strangers: u64,
     /// The journal takes what is written.

@@ -235,7 +235,7 @@ async fn hold(api: Api, body: &Bytes, on: bool) -> Result<Json<Vec<PeerView>>, F
 
 async fn health(State(api): State<Api>) -> Result<Json<Health>, Failure> {
     let links = api.desk.links().await?;
-    api.desk.look(move |station, _| view::health(station, &links)).await.map(Json)
+    api.desk.look(move |station, now| view::health(station, now, &links)).await.map(Json)
 }
 
 /// Counts first, so that no letter is counted that does not stand before the place.

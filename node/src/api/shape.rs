@@ -258,6 +258,8 @@ pub struct PeerView {
     /// What its party says of the line, while that is not simply open.
     #[serde(default)]
     pub service: Option<String>,
+    /// Why there is no use of the link, where it is known.
+    pub cause: Option<String>,
 }
 
 /// The backup that the station's folder was restored from.
@@ -344,6 +346,18 @@ pub struct Health {
     pub storing: bool,
     /// Strangers refused since the start.
     pub strangers_refused: u64,
+    /// This machine's clock is not believed: nothing expires, nothing is called late.
+    pub clock_in_doubt: bool,
+    /// Parties whose clocks were heard in the last minutes.
+    pub clocks_heard: usize,
+    /// The median of theirs minus this machine's, milliseconds.
+    pub clock_offset_ms: i64,
+    /// The version of the accord that this station goes by.
+    pub accord_version: u32,
+    /// The highest version that another station goes by.
+    pub accord_heard: u32,
+    /// Documents that contradict each other, in words.
+    pub conflicts: Vec<String>,
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Pure; runs inside a look at the station, so it is quick and opens nothing.
 
 use cbm_proto::{
-    accord::Directory,
+    accord::{Conflict, Directory},
     id::{MsgId, StationId},
     inbox::Received,
     station::{Correspondent, Speaks, Station, Status},
@@ -89,6 +89,7 @@ pub(super) fn peers(station: &Station, now: Now, links: &Links) -> Vec<PeerView>
         held: links.held.contains(&member.id),
         addresses: member.addresses.clone(),
         service: None,
+        cause: cause(links, &member.id),
     });
     let mut all: Vec<PeerView> = all.collect();
     all.sort_by(|a, b| a.station.cmp(&b.station));
@@ -123,9 +124,20 @@ pub(super) fn restore(station: &Station, backup: Option<RestoredView>) -> Restor
     }
 }
 
+/// Why a link is of no use. What it is called is the same in the log.
+fn cause(links: &Links, id: &StationId) -> Option<String> {
+    if links.other_network.contains(id) {
+        let words = "it runs on another network's accord; compare the words of `cbm accord show`";
+        return Some(words.to_owned());
+    }
+    links.unreached.get(id).filter(|_| !links.linked.contains_key(id)).cloned()
+}
+
 /// How the node is.
 #[must_use]
-pub(super) fn health(station: &Station, links: &Links) -> Health {
+pub(super) fn health(station: &Station, now: Now, links: &Links) -> Health {
+    let (clocks_heard, clock_offset_ms) = station.clock_offset(now.mono);
+    let directory = station.directory();
     Health {
         station: name(station.directory(), &station.me()),
         speaks: match station.speaks() {
@@ -139,6 +151,36 @@ pub(super) fn health(station: &Station, links: &Links) -> Health {
         linked: links.linked.len(),
         storing: links.storing,
         strangers_refused: links.strangers,
+        clock_in_doubt: !station.clock_trusted(),
+        clocks_heard,
+        clock_offset_ms,
+        accord_version: directory.accord_version(),
+        accord_heard: station.beacons().values().map(|b| b.accord).max().unwrap_or(0),
+        conflicts: directory.conflicts().iter().map(conflict).collect(),
+    }
+}
+
+fn conflict(conflict: &Conflict) -> String {
+    match conflict {
+        Conflict::Contested { version, heads, .. } => {
+            format!("{} versions {version} of the accord contest each other", heads.len())
+        }
+        Conflict::AccordBeside { version, .. } => {
+            format!("a version {version} of the accord stands beside the one in force")
+        }
+        Conflict::CharterBeside { group, .. } => format!("the charter of {group} has two ends"),
+        Conflict::SameName { name, shown } => {
+            format!("two groups are named {name}, one is {shown}")
+        }
+        Conflict::SameSerial { station, serial } => {
+            format!("two certificates of {station} have the serial {serial}")
+        }
+        Conflict::PeerTwice { counts, other } => {
+            format!("the PEER key of {counts} is certified for {other} too")
+        }
+        Conflict::TooManyStations { party, .. } => {
+            format!("{party} has certified more stations than count")
+        }
     }
 }
 

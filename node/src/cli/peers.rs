@@ -46,6 +46,11 @@ pub async fn run(args: Peers) -> Result<(), Failure> {
             print::wrap(&mut out, &format!("{} ", peer.station), service);
         }
     }
+    for peer in peers.iter().filter(|peer| !peer.held) {
+        if let Some(cause) = &peer.cause {
+            print::wrap(&mut out, &format!("{}: ", peer.station), cause);
+        }
+    }
     print::say(&out.join("\n"))
 }
 
@@ -62,6 +67,6 @@ fn row(peer: &PeerView) -> Vec<String> {
         link.to_owned(),
         peer.transport.clone().unwrap_or_else(|| "-".to_owned()),
         peer.beacon_age_ms.map_or_else(|| "-".to_owned(), |age| format!("{} s", age / 1_000)),
-        peer.addresses.first().cloned().unwrap_or_else(|| "-".to_owned()),
+        print::tame(peer.addresses.first().map_or("-", String::as_str)),
     ]
 }

@@ -223,6 +223,11 @@ pub fn wrap(out: &mut Vec<String>, head: &str, text: &str) {
     wrap_at(out, head, head.chars().count().min(16), text);
 }
 
+/// The same, with what follows under the beginning of `text`.
+pub fn hang(out: &mut Vec<String>, head: &str, text: &str) {
+    wrap_at(out, head, head.chars().count(), text);
+}
+
 fn wrap_at(out: &mut Vec<String>, head: &str, indent: usize, text: &str) {
     let indent = " ".repeat(indent);
     let mut line = head.to_owned();

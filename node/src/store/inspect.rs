@@ -6,7 +6,7 @@
 //! `backup` and by the verbs of `cbm journal`.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
@@ -17,9 +17,10 @@ use cbm_proto::{
 };
 
 use super::{
-    Position, Report, StoreError,
+    Marker, Position, Report, StoreError,
     disk::{Lock, lock},
     journal::{damage, lost_tail},
+    marker::{MarkerFile, machine_name},
     segment::{at, numbers, path_of},
 };
 
@@ -90,6 +91,17 @@ pub fn hold(data: &Path) -> Result<Hold, StoreError> {
     let journal = journal_folder(data);
     fs::metadata(&journal).map_err(at("reading", &journal))?;
     lock(data).map(Hold)
+}
+
+/// Whether the store in `data` is still where it was written.
+///
+/// # Errors
+/// The marker cannot be read.
+pub fn marker(data: &Path) -> Result<Marker, StoreError> {
+    let machine = machine_name();
+    let found = MarkerFile::open(data, &machine).map_err(at("reading", data))?;
+    // Damage is what `inspect` looks for; here only the place counts.
+    Ok(found.judge(&BTreeSet::new(), false))
 }
 
 /// Walks the journal of the store in `data` and hands over every sound record.

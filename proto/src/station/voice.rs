@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::envelope::{Envelope, Kind};
 use crate::event::{Notice, Speak, Topic};
-use crate::id::{EnvelopeId, FeedId, Incarnation, StationId};
+use crate::id::{EnvelopeId, FeedId, Incarnation, PartyCode, StationId};
 use crate::limits::{
     BEACON_EVERY, BEACON_SILENCE, CLOCK_DOUBT, FUTURE_FLAG, HEADS_GRACE, HEADS_WAIT,
 };
@@ -51,6 +51,8 @@ pub struct Heartbeat {
     pub wall: Timestamp,
     /// Its wall clock minus ours, milliseconds.
     pub offset: i64,
+    /// Version of the accord that it goes by.
+    pub accord: u32,
 }
 
 /// Everything about our own voice.
@@ -321,18 +323,30 @@ impl Station {
         }
         let offset = i64::try_from(made.0).unwrap_or(i64::MAX)
             - i64::try_from(turn.now.wall.0).unwrap_or(i64::MAX);
-        let heartbeat = Heartbeat { heard: turn.now.mono, wall: made, offset };
+        let accord = envelope.header().accord_version;
+        let heartbeat = Heartbeat { heard: turn.now.mono, wall: made, offset, accord };
         self.voice.beacons.insert(author, heartbeat);
         true
     }
 
+    /// How many parties' clocks were heard of late, and the median of theirs minus ours,
+    /// milliseconds. A party counts once, however many stations it has.
+    #[must_use]
+    pub fn clock_offset(&self, now: Mono) -> (usize, i64) {
+        let mut parties: BTreeMap<&PartyCode, Vec<i64>> = BTreeMap::new();
+        for (id, heartbeat) in &self.voice.beacons {
+            let fresh = now.since(heartbeat.heard) < 5 * MINUTE;
+            if let Some(member) = self.directory.member(id).filter(|_| fresh) {
+                parties.entry(member.name.party()).or_default().push(heartbeat.offset);
+            }
+        }
+        let offsets: Vec<i64> = parties.into_values().map(median).collect();
+        (offsets.len(), median(offsets))
+    }
+
     fn judge_clock(&mut self, turn: &mut Turn) {
-        let fresh = |h: &&Heartbeat| turn.now.mono.since(h.heard) < 5 * MINUTE;
-        let mut offsets: Vec<i64> =
-            self.voice.beacons.values().filter(fresh).map(|h| h.offset).collect();
-        offsets.sort_unstable();
-        let median = offsets.get(offsets.len() / 2).copied().unwrap_or(0);
-        let off = offsets.len() >= 3 && median.unsigned_abs() > CLOCK_DOUBT;
+        let (parties, median) = self.clock_offset(turn.now.mono);
+        let off = parties >= 3 && median.unsigned_abs() > CLOCK_DOUBT;
         let trusted = !off && turn.now.wall >= self.voice.newest;
         if trusted != self.voice.trusted {
             self.voice.trusted = trusted;
@@ -365,3 +379,8 @@ impl Station {
 
 /// Entries of each kind in the notice of an incarnation.
 const NOTICE_ENTRIES: usize = 256;
+
+fn median(mut offsets: Vec<i64>) -> i64 {
+    offsets.sort_unstable();
+    offsets.get(offsets.len() / 2).copied().unwrap_or(0)
+}

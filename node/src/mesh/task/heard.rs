@@ -137,8 +137,12 @@ impl Task {
                 format!("another peer answers at its address: {obtained}")
             }
             DialError::Transport(tried) => {
-                let each = tried.iter().map(|(at, why)| format!("{at}: {why}"));
-                each.collect::<Vec<_>>().join("; ")
+                let each = tried.iter().map(|(at, why)| {
+                    let at = at.to_string();
+                    let at = at.split("/p2p/").next().unwrap_or(&at).to_owned();
+                    format!("{at}: {}", deepest(why))
+                });
+                each.collect::<Vec<_>>().join(", ")
             }
             other => other.to_string(),
         };
@@ -291,8 +295,14 @@ impl Task {
                 self.confirm(peer);
                 self.answered(request_id, Some(response));
             }
-            Event::OutboundFailure { request_id, error, .. } => {
+            Event::OutboundFailure { peer, request_id, error, .. } => {
                 tracing::debug!(%error, "a question was not answered");
+                // The names of the protocols hold the network's id.
+                if matches!(error, request_response::OutboundFailure::UnsupportedProtocols)
+                    && let Some(station) = self.roster.station(&peer)
+                {
+                    self.tell(MeshEvent::OtherNetwork(station));
+                }
                 self.answered(request_id, None);
             }
             Event::InboundFailure { error, .. } => {
@@ -308,4 +318,18 @@ impl Task {
             self.ask(peer);
         }
     }
+}
+
+/// What went wrong at the bottom of it: the layers above say less, or nothing.
+fn deepest(error: &dyn std::error::Error) -> String {
+    let mut words = String::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        if !text.is_empty() {
+            words = text;
+        }
+        next = error.source();
+    }
+    if words.is_empty() { "no answer".to_owned() } else { words }
 }
