@@ -63,6 +63,11 @@ impl Performer {
         (Self { mesh, writer, back }, inputs)
     }
 
+    /// Tells another mesh from now on. What is still read for a peer of the one before goes there.
+    pub fn take_mesh(&mut self, mesh: MeshHandle) {
+        self.mesh = mesh;
+    }
+
     /// The store's thread.
     #[must_use]
     pub const fn writer(&self) -> &Writer {

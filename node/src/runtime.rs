@@ -11,6 +11,7 @@
 
 mod batch;
 mod outage;
+mod renewal;
 pub mod setup;
 mod waiting;
 
@@ -28,12 +29,13 @@ use crate::{
     clock::{self, Clock, NoEntropy},
     mesh::{MeshCommand, MeshEvent, Refusals},
     perform::{Lost, NotDurable, Performer, writer::Gone},
-    shutdown::Shutdown,
+    shutdown::{Order, Shutdown},
     store::Store,
 };
 use batch::{Batch, InFlight, Say};
 pub use outage::Maker;
 use outage::Outage;
+pub use renewal::Renewal;
 use waiting::{Asker, Waiting};
 
 /// Why the node ends by itself.
@@ -80,6 +82,7 @@ pub struct Runtime {
     maker: Maker,
     performer: Performer,
     ports: Ports,
+    renewal: Renewal,
     /// Commands that wait for the station's answer.
     waiting: Waiting,
     links: Links,
@@ -92,6 +95,7 @@ pub struct Runtime {
 /// What woke the loop.
 enum Woke {
     Stop(&'static str),
+    Reread,
     Written(Result<Result<(), NotDurable>, Gone>),
     Event(Option<MeshEvent>),
     Input(Input),
@@ -108,6 +112,7 @@ impl Runtime {
         maker: Maker,
         performer: Performer,
         ports: Ports,
+        renewal: Renewal,
     ) -> Self {
         Self {
             clock,
@@ -115,6 +120,7 @@ impl Runtime {
             maker,
             performer,
             ports,
+            renewal,
             waiting: Waiting::default(),
             links: Links { storing: true, ..Links::default() },
             batch: Batch::default(),
@@ -138,6 +144,7 @@ impl Runtime {
                     tracing::info!(signal, "stopping");
                     break;
                 }
+                Woke::Reread => self.reread().await?,
                 Woke::Written(result) => self.written(result?).await?,
                 Woke::Event(None) => return Err(Lost::Mesh.into()),
                 Woke::Event(Some(event)) => self.event(event).await?,
@@ -149,6 +156,7 @@ impl Runtime {
             }
             self.drain().await?;
             self.settle().await?;
+            self.renew().await?;
         }
         self.stop().await
     }
@@ -161,7 +169,10 @@ impl Runtime {
         tokio::select! {
             biased;
             result = InFlight::done(in_flight) => Woke::Written(result),
-            signal = self.ports.shutdown.ordered() => Woke::Stop(signal),
+            order = self.ports.shutdown.ordered() => match order {
+                Order::Stop(signal) => Woke::Stop(signal),
+                Order::Reread => Woke::Reread,
+            },
             Some(input) = self.ports.inputs.recv(), if room => Woke::Input(input),
             command = self.ports.commands.recv(), if room => Woke::Command(command),
             event = self.ports.events.recv(), if room => Woke::Event(event),
@@ -409,6 +420,7 @@ impl Runtime {
     async fn tell(&mut self, speak: Speak) -> Result<(), Ended> {
         match speak {
             Speak::Membership => {
+                self.renewal.missing = None;
                 let membership = setup::membership(&self.station);
                 self.performer.mesh(MeshCommand::Membership(membership)).await?;
             }
@@ -425,8 +437,8 @@ impl Runtime {
         Ok(())
     }
 
-    /// Performs what was handled, then lets go of mesh and store.
-    async fn stop(mut self) -> Result<(), Ended> {
+    /// Performs everything that was handled, unless the journal takes nothing.
+    async fn finish(&mut self) -> Result<(), Ended> {
         while self.in_flight.is_some() || !self.batch.is_empty() {
             self.dispatch().await?;
             if let Some(in_flight) = self.in_flight.as_mut() {
@@ -437,6 +449,12 @@ impl Runtime {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Performs what was handled, then lets go of mesh and store.
+    async fn stop(mut self) -> Result<(), Ended> {
+        self.finish().await?;
         self.performer.close().await;
         Ok(())
     }

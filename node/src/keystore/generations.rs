@@ -124,18 +124,17 @@ impl Keystore {
     ///
     /// # Errors
     /// The disk refuses; the keys are usable all the same.
-    pub fn tidy(&self, keys: &StationKeys) -> Result<(), KeystoreError> {
-        let sign = keys.sign.public();
+    pub fn tidy(&self, named: &Named, peer_seed: &[u8; 32]) -> Result<(), KeystoreError> {
         let stores = self.generations()?;
-        let is = |seed: &[u8; 32]| SignSecret::from_seed(seed).public() == sign;
+        let is = |seed: &[u8; 32]| SignSecret::from_seed(seed).public() == named.sign;
         if let Some((home, _)) = find(&stores, "sign", is)? {
-            let epoch = epoch_stem(&keys.epoch.id());
+            let epoch = epoch_stem(&named.epoch);
             // `sign` last: where it lies, the others are looked for.
             for (role, stem) in [("dsa", "dsa"), ("epoch-", epoch.as_str()), ("sign", "sign")] {
                 self.bring(home, role, stem)?;
             }
         }
-        let is = |seed: &[u8; 32]| *seed == *keys.peer_seed;
+        let is = |seed: &[u8; 32]| seed == peer_seed;
         if let Some((home, _)) = find(&stores, "peer", is)? {
             self.bring(home, "peer", "peer")?;
             self.clear_next()?;
@@ -280,14 +279,13 @@ mod tests {
         assert_eq!(after.public().dsa, two.public().dsa);
         assert_eq!(after.public().peer, one.public().peer, "still let in with it");
         assert_eq!(*after.archive, *one.archive);
-        store.tidy(&after).unwrap();
+        store.tidy(&both, &after.peer_seed).unwrap();
         assert!(store.folder.join("next/peer.key").exists());
         assert!(store.folder.join("past/1/sign.key").exists());
 
         let coming = store.coming_peer(&both, &after.peer_seed).unwrap().unwrap();
         assert_eq!(*coming, *two.peer_seed);
-        let whole = StationKeys { peer_seed: coming, ..store.load_named(&both).unwrap() };
-        store.tidy(&whole).unwrap();
+        store.tidy(&both, &coming).unwrap();
         assert!(!store.folder.join(NEXT).exists());
         let last = store.load_station().unwrap();
         assert_eq!(last.public(), two.public());
@@ -315,8 +313,7 @@ mod tests {
             assert_eq!(keys.public().sign, two.public().sign, "{moves}");
             assert_eq!(keys.public().dsa, two.public().dsa, "{moves}");
             assert_eq!(keys.epoch.id(), two.epoch.id());
-            let keys = StationKeys { peer_seed: two.peer_seed.clone(), ..keys };
-            store.tidy(&keys).unwrap();
+            store.tidy(&both, &two.peer_seed).unwrap();
             assert_eq!(store.load_station().unwrap().public(), two.public(), "{moves}");
             assert_eq!(files::stems(&past).unwrap().len(), 4, "{moves}");
         }
@@ -328,8 +325,9 @@ mod tests {
         let mut all = vec![one];
         for n in 0..2 {
             let (_, keys) = store.make_next(&mut Entropy::new(&[40 + n; 32])).unwrap();
-            let keys = store.load_named(&named(&keys, &[&keys])).unwrap();
-            store.tidy(&keys).unwrap();
+            let only = named(&keys, &[&keys]);
+            let keys = store.load_named(&only).unwrap();
+            store.tidy(&only, &keys.peer_seed).unwrap();
             all.push(keys);
         }
         let last = store.load_named(&named(&all[2], &[&all[2], &all[1]])).unwrap();

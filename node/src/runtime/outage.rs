@@ -17,7 +17,6 @@ use cbm_proto::{
 
 use super::{Ended, Runtime};
 use crate::{
-    clock,
     perform::writer::Writer,
     store::{Marker, Position, Store},
 };
@@ -65,15 +64,7 @@ impl Runtime {
         tracing::info!("trying the journal again");
         self.outage = None;
         self.links.storing = true;
-        let now = self.clock.now();
-        let effects = self.station.start(now, &clock::entropy()?);
-        self.take(effects).await?;
-        let linked: Vec<StationId> = self.links.linked.keys().copied().collect();
-        for peer in linked {
-            let effects = self.station.handle(now, &clock::entropy()?, Input::Linked { peer });
-            self.take(effects).await?;
-        }
-        Ok(())
+        self.begin_station().await
     }
 }
 

@@ -13,8 +13,12 @@ use cbm_proto::{
     time::Timestamp,
 };
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
-use super::{Maker, Ports, Runtime};
+use super::{
+    Maker, Ports, Runtime,
+    renewal::{self, Renewal},
+};
 use crate::{
     api::{
         command::Desk,
@@ -58,10 +62,12 @@ pub async fn run(config: Config) -> Result<(), Failure> {
 /// As [`run`].
 pub async fn run_on(config: Config, store: Box<dyn Store>) -> Result<(), Failure> {
     let shutdown = Shutdown::listen().map_err(|e| failed(e, "is a signal handler forbidden?"))?;
-    let maker = maker(&config)?;
+    let (maker, renewal) = maker(config)?;
+    let config = renewal.config.clone();
     let writer = Writer::start(store).map_err(|e| failed(e, "allow more threads"))?;
     let station = maker.make(&writer).await.map_err(|e| failed(e, "restore from a backup"))?;
-    let Mesh { handle, events, listening } = start_mesh(&config, &maker, &station).await?;
+    let Mesh { handle, events, listening } =
+        start_mesh(&config, renewal.peer_seed.clone(), &station).await?;
     let (performer, inputs) = Performer::new(handle, writer);
     let (desk, commands, notices) = Desk::new();
     let socket = server::open(&config.socket)
@@ -73,7 +79,7 @@ pub async fn run_on(config: Config, store: Box<dyn Store>) -> Result<(), Failure
     let mut api = tokio::spawn(server::serve(socket, routes::routes(api), stopped));
     say_ready(&config, &listening);
     let ports = Ports { events, commands, notices, inputs, shutdown };
-    let ended = Runtime::new(Clock::start(), station, maker, performer, ports).run().await;
+    let ended = Runtime::new(Clock::start(), station, maker, performer, ports, renewal).run().await;
     drop(running);
     // Answers that were given still reach whoever asked; nobody else is waited for.
     if tokio::time::timeout(LAST_ANSWERS, &mut api).await.is_err() {
@@ -118,7 +124,7 @@ fn duty(config: &Config) -> Duty {
 }
 
 /// Who we are, by our documents and keys, which must agree.
-fn maker(config: &Config) -> Result<Maker, Failure> {
+fn maker(config: Config) -> Result<(Maker, Renewal), Failure> {
     let loaded = documents::load(&config.documents)
         .map_err(|e| failed(e, "correct paths.documents in the configuration"))?;
     for refused in &loaded.refused {
@@ -127,19 +133,23 @@ fn maker(config: &Config) -> Result<Maker, Failure> {
     let directory = loaded.directory;
     let me = station_id(&directory.network(), &config.station);
     let member = directory.member(&me).ok_or_else(|| not_listed(&config.station))?;
-    let keys = keystore(config).and_then(|keystore| keystore.load_station());
-    let keys = keys.map_err(|e| failed(e, "correct paths.keys in the configuration"))?;
-    let mine = keys.public();
-    if mine.sign != member.sign || mine.peer != member.peer {
-        return Err(Failure::new(
-            Code::Failed,
-            "the node did not start",
-            format!("the keys are not those that the certificate of {} names", config.station),
-            "put the right keys there, or have the party's authority certify these",
-        ));
+    let named = renewal::named(member);
+    let wrong = |e: KeystoreError| failed(e, "correct paths.keys in the configuration");
+    let keystore = keystore(&config).map_err(wrong)?;
+    let keys = keystore.load_named(&named).map_err(wrong)?;
+    if let Err(error) = keystore.tidy(&named, &keys.peer_seed) {
+        tracing::warn!(%error, "the key files were not moved; they are used where they are");
     }
-    let restored = restored(config)?.map(|note| Timestamp(note.newest));
-    Ok(Maker { me, keys: Arc::new(keys), directory, restored, pause: 0 })
+    let restored = restored(&config)?.map(|note| Timestamp(note.newest));
+    let mine = keys.public();
+    let renewal = Renewal {
+        config,
+        keystore,
+        peer_seed: keys.peer_seed.clone(),
+        in_use: (mine.sign, mine.epoch.id(), mine.peer),
+        missing: None,
+    };
+    Ok((Maker { me, keys: Arc::new(keys), directory, restored, pause: 0 }, renewal))
 }
 
 /// What a restore left beside the journal.
@@ -176,14 +186,28 @@ fn not_listed(station: &StationName) -> Failure {
     )
 }
 
-async fn start_mesh(config: &Config, maker: &Maker, station: &Station) -> Result<Mesh, Failure> {
+/// The environment, as far as it is text; of it only `CBM__…` counts.
+pub(super) fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+}
+
+/// The mesh, under the PEER key with this seed.
+///
+/// # Errors
+/// It cannot listen where the configuration says.
+pub(super) async fn start_mesh(
+    config: &Config,
+    seed: Zeroizing<[u8; 32]>,
+    station: &Station,
+) -> Result<Mesh, Failure> {
     let directory = station.directory();
     let settings = MeshConfig {
         listen: config.listen.clone(),
         members_expected: directory.members().count(),
         redial: (config.redial_min, config.redial_max),
         only_links: only_links(config, directory)?,
-        ..MeshConfig::new(maker.keys.peer_seed.clone(), directory.network(), maker.me)
+        ..MeshConfig::new(seed, directory.network(), station.me())
     };
     mesh::start(settings, membership(station))
         .await

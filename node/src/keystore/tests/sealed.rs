@@ -196,7 +196,7 @@ fn the_next_generation_of_sealed_keys_is_sealed_and_comes_in_place() {
     let named =
         generations::Named { sign: public.sign, epoch: two.epoch.id(), peers: vec![public.peer] };
     let keys = store.load_named(&named).unwrap();
-    store.tidy(&keys).unwrap();
+    store.tidy(&named, &keys.peer_seed).unwrap();
     assert!(!next.exists());
     assert_eq!(store.load_station().unwrap().public(), two.public());
     assert_eq!(store.inventory().unwrap().plain, Vec::<String>::new());
