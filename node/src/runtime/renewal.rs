@@ -9,7 +9,7 @@
 //! cannot be had leaves the one in use in use; no link is ever refused for a key that somebody may
 //! not know of yet. Called by the loop, between two batches.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use cbm_proto::{
     accord::Member,
@@ -17,7 +17,10 @@ use cbm_proto::{
     id::{KeyId, StationId},
     primitives::SignPublic,
 };
-use tokio::sync::oneshot;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep},
+};
 use zeroize::Zeroizing;
 
 use super::{Ended, Runtime, setup, waiting::Asker};
@@ -29,6 +32,11 @@ use crate::{
     mesh::{Mesh, MeshCommand},
     perform::Lost,
 };
+
+/// How long the sockets of a mesh that has ended may stay in use.
+const SOCKETS_FREE: Duration = Duration::from_secs(10);
+/// Between two looks at them.
+const SOCKETS_PAUSE: Duration = Duration::from_millis(50);
 
 /// What the loop needs for it.
 pub struct Renewal {
@@ -127,15 +135,7 @@ impl Runtime {
         // It may have ended by itself; what it still tells is of the past.
         let _ = self.performer.mesh(MeshCommand::Stop).await;
         while self.ports.events.recv().await.is_some() {}
-        let (config, seed) = (&self.renewal.config, self.renewal.peer_seed.clone());
-        let Mesh { handle, events, .. } = match setup::start_mesh(config, seed, &self.station).await
-        {
-            Ok(mesh) => mesh,
-            Err(failure) => {
-                tracing::error!(%failure, "the mesh did not start anew");
-                return Err(Lost::Mesh.into());
-            }
-        };
+        let Mesh { handle, events, .. } = self.start_mesh_in_time().await?;
         self.performer.take_mesh(handle);
         self.ports.events = events;
         for peer in std::mem::take(&mut self.links.linked).into_keys() {
@@ -145,6 +145,22 @@ impl Runtime {
             self.performer.mesh(MeshCommand::Cut { peer, on: true }).await?;
         }
         Ok(())
+    }
+
+    /// The sockets of a mesh that has ended may live on for a moment.
+    async fn start_mesh_in_time(&self) -> Result<Mesh, Ended> {
+        let end = Instant::now() + SOCKETS_FREE;
+        loop {
+            let (config, seed) = (&self.renewal.config, self.renewal.peer_seed.clone());
+            match setup::start_mesh(config, seed, &self.station).await {
+                Ok(mesh) => return Ok(mesh),
+                Err(failure) if Instant::now() >= end => {
+                    tracing::error!(%failure, "the mesh did not start anew");
+                    return Err(Lost::Mesh.into());
+                }
+                Err(_) => sleep(SOCKETS_PAUSE).await,
+            }
+        }
     }
 
     /// Starts a station that was restored, and names to it who is linked.
