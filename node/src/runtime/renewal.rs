@@ -50,6 +50,8 @@ pub struct Renewal {
     pub in_use: (SignPublic, KeyId, [u8; 32]),
     /// Named by a certificate and not to be had; not looked for again before something changes.
     pub missing: Option<Named>,
+    /// The files were moved since the start to where people look for them.
+    pub tidied: bool,
 }
 
 /// The keys that a member's certificates name.
@@ -65,10 +67,14 @@ impl Runtime {
         let others = member.sign != sign || member.epoch_id != epoch;
         let revoked = !member.peers.is_empty() && !member.peers.contains(&peer);
         let coming = member.peers.first().is_some_and(|newest| *newest != peer);
+        let named = named(member);
+        if !others && !self.renewal.tidied {
+            self.renewal.tidied = true;
+            self.tidy(&named);
+        }
         if !(others || coming) || self.outage.is_some() {
             return Ok(());
         }
-        let named = named(member);
         if self.renewal.missing.as_ref() == Some(&named) {
             return Ok(());
         }

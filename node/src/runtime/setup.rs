@@ -137,9 +137,6 @@ fn maker(config: Config) -> Result<(Maker, Renewal), Failure> {
     let wrong = |e: KeystoreError| failed(e, "correct paths.keys in the configuration");
     let keystore = keystore(&config).map_err(wrong)?;
     let keys = keystore.load_named(&named).map_err(wrong)?;
-    if let Err(error) = keystore.tidy(&named, &keys.peer_seed) {
-        tracing::warn!(%error, "the key files were not moved; they are used where they are");
-    }
     let restored = restored(&config)?.map(|note| Timestamp(note.newest));
     let mine = keys.public();
     let renewal = Renewal {
@@ -148,6 +145,7 @@ fn maker(config: Config) -> Result<(Maker, Renewal), Failure> {
         peer_seed: keys.peer_seed.clone(),
         in_use: (mine.sign, mine.epoch.id(), mine.peer),
         missing: None,
+        tidied: false,
     };
     Ok((Maker { me, keys: Arc::new(keys), directory, restored, pause: 0 }, renewal))
 }

@@ -22,7 +22,7 @@ use crate::seal::{PairSecret, find_stanza};
 use crate::time::Now;
 
 use super::voice::Voice;
-use super::{Speaks, Station};
+use super::{Speaks, Station, Turn};
 
 /// Secrets with members, by their epoch key and ours.
 #[derive(Debug, Default)]
@@ -105,6 +105,14 @@ impl Station {
     pub(super) fn hear_same(&mut self, peer: StationId) {
         if let Some(own) = self.directory.certificate_of(&self.me) {
             self.meet.heard.insert(peer, own);
+        }
+    }
+
+    /// A peer is linked: while our PEER key before is let in still, whether it knows the new one.
+    pub(super) fn find_out_whether_heard(&mut self, turn: &mut Turn, peer: StationId) {
+        let both = self.directory.member(&self.me).is_some_and(|me| me.peers.len() > 1);
+        if both && self.is_unaware(&peer) {
+            self.compare_with(turn, peer);
         }
     }
 

@@ -135,6 +135,7 @@ impl Station {
         }
         self.meet.since.insert(peer, turn.now.mono);
         self.ask_documents(turn, peer);
+        self.find_out_whether_heard(turn, peer);
         if self.state(&peer).is_none() || !self.carries() {
             return;
         }

@@ -161,7 +161,7 @@ impl Station {
         }
     }
 
-    fn compare_with(&mut self, turn: &mut Turn, peer: StationId) {
+    pub(super) fn compare_with(&mut self, turn: &mut Turn, peer: StationId) {
         if self.meet.linked.contains(&peer) {
             let all = Some(self.documents_in_common(peer));
             let ask = Ask::Offer(Offer { all, ..Offer::default() });
