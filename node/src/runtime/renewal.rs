@@ -67,12 +67,15 @@ impl Runtime {
         let others = member.sign != sign || member.epoch_id != epoch;
         let revoked = !member.peers.is_empty() && !member.peers.contains(&peer);
         let coming = member.peers.first().is_some_and(|newest| *newest != peer);
+        if !(others || coming || !self.renewal.tidied) || self.outage.is_some() {
+            return Ok(());
+        }
         let named = named(member);
         if !others && !self.renewal.tidied {
             self.renewal.tidied = true;
             self.tidy(&named);
         }
-        if !(others || coming) || self.outage.is_some() {
+        if !(others || coming) {
             return Ok(());
         }
         if self.renewal.missing.as_ref() == Some(&named) {
@@ -154,7 +157,7 @@ impl Runtime {
     }
 
     /// The sockets of a mesh that has ended may live on for a moment.
-    async fn start_mesh_in_time(&self) -> Result<Mesh, Ended> {
+    async fn start_mesh_in_time(&mut self) -> Result<Mesh, Ended> {
         let end = Instant::now() + SOCKETS_FREE;
         loop {
             let (config, seed) = (&self.renewal.config, self.renewal.peer_seed.clone());
