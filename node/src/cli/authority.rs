@@ -12,7 +12,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct Authority {
     /// The authority's keys: their folder, or its key in a token as
-    /// pkcs11:token=T;object=O?module-path=/FILE.so&pin-source=FILE.
+    /// pkcs11:token=T;object=O?module-path=M.
     #[arg(long, value_name = "DIR|URI")]
     authority: String,
     #[command(flatten)]

@@ -33,8 +33,8 @@ enum Whose {
         /// The party, such as EST.
         #[arg(long)]
         party: String,
-        /// Keep the signing key in a token, made there if need be:
-        /// pkcs11:token=T;object=O?module-path=/FILE.so&pin-source=FILE.
+        /// Keep the signing key in a token, made there if need be; as
+        /// pkcs11:token=T;object=O?module-path=M.
         #[arg(long, value_name = "URI")]
         token: Option<String>,
         #[command(flatten)]
