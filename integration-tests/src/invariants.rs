@@ -262,12 +262,25 @@ pub fn unsettled(world: &World) -> Option<String> {
             Some(other) => return Some(format!("{} does not speak: {other:?}", machine.name)),
         }
     }
+    if let Some(what) = world.machines.iter().find_map(lacking) {
+        return Some(what);
+    }
     for (letter, msg) in world.model.promised() {
         if let Some(what) = owed(world, letter, &msg) {
             return Some(format!("letter {} ({msg:?}): {what}", letter.number));
         }
     }
     uneven(world)
+}
+
+/// What a station that lost something still lacks: every author answers, and every letter that was
+/// lost is back, or is said to be there no more.
+fn lacking(machine: &Machine) -> Option<String> {
+    let report = machine.station().map(cbm_proto::station::Station::regained)?;
+    report.since?;
+    let whole =
+        report.answered == report.asked && report.lost == report.back + report.not_available;
+    (!whole).then(|| format!("{} still lacks something: {report:?}", machine.name))
 }
 
 /// What one letter still waits for.

@@ -94,6 +94,8 @@ pub struct Options {
     pub partitions: usize,
     /// Times that a station stops and its disk goes back in time.
     pub rollbacks: usize,
+    /// Times that a machine is restored from an old backup, and knows it.
+    pub backups: usize,
     /// Longest time that a stopped station stays away, milliseconds.
     pub away: u64,
     /// Largest difference of a station's clock from the true time, milliseconds.
@@ -119,6 +121,7 @@ impl Options {
             cuts: 0,
             partitions: 0,
             rollbacks: 0,
+            backups: 0,
             away: 10 * SECOND,
             skew: 0,
             planted: None,
@@ -163,6 +166,8 @@ impl Options {
             rollbacks: if chance.happens(250) { number(chance.between(1..=2)) } else { 0 },
             away: chance.between(SECOND..=MINUTE),
             skew: on(&mut chance, 1..=60_000),
+            // Drawn last, so that older worlds stay as they were but for this.
+            backups: if chance.happens(200) { number(chance.between(1..=2)) } else { 0 },
             planted,
         }
     }
@@ -179,7 +184,7 @@ impl fmt::Display for Options {
         write!(
             f,
             "stations {:?} +{} watching, {:?}, {} letters in {} s; lost {}‰ twice {}‰ unanswered \
-             {}‰ delay {} ms; crash {}‰ disk {}‰ cuts {} partitions {} rollbacks {} away {} s \
+             {}‰ delay {} ms; crash {}‰ disk {}‰ cuts {} partitions {} rollbacks {} backups {} away {} s \
              skew {} ms",
             self.stations,
             self.observers,
@@ -195,6 +200,7 @@ impl fmt::Display for Options {
             self.cuts,
             self.partitions,
             self.rollbacks,
+            self.backups,
             self.away / SECOND,
             self.skew
         )?;

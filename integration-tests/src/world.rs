@@ -65,6 +65,8 @@ pub struct Machine {
     rests_until: u64,
     /// Its disk went back in time at least once.
     pub rolled_back: bool,
+    /// The newest time in the backup that its disk was restored from last, by its own clock.
+    restored: Option<Timestamp>,
 }
 
 /// One run of a station, from start to crash.

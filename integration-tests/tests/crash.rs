@@ -77,6 +77,29 @@ fn a_disk_that_went_back_in_time_gets_its_letters_again() {
 }
 
 #[test]
+fn a_machine_restored_twice_from_one_old_backup_asks_for_its_letters_and_counts_them() {
+    let mut world = World::calm(3);
+    let before = world.now();
+    let letters = [world.send("AAA", &["BBB"]), world.send("CCC", &["BBB"])];
+    for msg in letters {
+        world.until("it has arrived", |w| w.copies("BBB", msg) == 1);
+    }
+    let mut incarnations = Vec::new();
+    for _ in 0..2 {
+        world.restore_backup("BBB", before);
+        world.until("everything is back", |w| w.station("BBB").regained().back == 2);
+        let report = world.station("BBB").regained();
+        assert_eq!((report.lost, report.not_available), (2, 0), "{report:?}");
+        world.until("all have answered", |w| w.station("BBB").regained().answered == 2);
+        incarnations.push(world.station("BBB").incarnation());
+        world.pass(MINUTE);
+        assert!(letters.iter().all(|msg| world.copies("BBB", *msg) == 1));
+    }
+    assert_ne!(incarnations[0], incarnations[1]);
+    world.check();
+}
+
+#[test]
 fn a_sender_that_went_back_in_time_takes_a_new_incarnation() {
     let mut world = World::calm(3);
     let before = world.now();

@@ -13,6 +13,8 @@ mod papers;
 mod regain;
 #[path = "station/revoked.rs"]
 mod revoked;
+#[path = "station/versions.rs"]
+mod versions;
 
 use cbm_proto::event::{Act, Denied, Input, Topic};
 use cbm_proto::id::{MsgId, PartyCode, StationName};

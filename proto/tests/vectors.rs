@@ -25,6 +25,8 @@ mod letter;
 mod primitives;
 #[path = "vectors/receipt.rs"]
 mod receipt;
+#[path = "vectors/resend.rs"]
+mod resend;
 #[path = "vectors/seal.rs"]
 mod seal;
 #[path = "vectors/straight.rs"]
@@ -44,6 +46,7 @@ fn check(area: &str, vector: &Vector) -> Result<String, String> {
         "letter" => letter::check(vector),
         "primitives" => primitives::check(vector),
         "receipt" => receipt::check(vector),
+        "resend" => resend::check(vector),
         "seal" => seal::check(vector),
         "sync" => sync::check(vector),
         other => Err(format!("no checker for area `{other}`: add proto/tests/vectors/{other}.rs")),
@@ -59,6 +62,7 @@ fn generated() -> Vec<(&'static str, Vector)> {
         letter::make(),
         primitives::make(),
         receipt::make(),
+        resend::make(),
         seal::make(),
         sync::make(),
     ]

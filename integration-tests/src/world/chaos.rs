@@ -1,11 +1,11 @@
 //! Misfortunes of the first phase, drawn before it begins, and the healing after it.
 
-use super::{Event, World};
+use super::{BEGINNING, Event, World};
 use crate::disk::Image;
 use crate::invariants::Held;
 use crate::network::Ix;
 use crate::options::Weather;
-use cbm_proto::time::SECOND;
+use cbm_proto::time::{SECOND, Timestamp};
 
 /// Something bad that happens at its time.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub(super) enum Misfortune {
     PowerCut(Ix),
     /// A machine stops, and its disk silently goes back in time while it is off.
     RollBack(Ix),
+    /// A machine is restored from an old backup while it is off, and knows it.
+    Restore(Ix),
     /// Cables are cut, and mended after this many milliseconds.
     Cut(Vec<(Ix, Ix)>, u64),
     /// They are whole again.
@@ -53,6 +55,10 @@ impl World {
             let ix = self.chance.misfortune.index(machines);
             self.draw_time(Misfortune::RollBack(ix));
         }
+        for _ in 0..self.options.backups {
+            let ix = self.chance.misfortune.index(machines);
+            self.draw_time(Misfortune::Restore(ix));
+        }
     }
 
     fn draw_time(&mut self, misfortune: Misfortune) {
@@ -77,6 +83,13 @@ impl World {
                 if let Some(image) = image {
                     let moved = self.chance.misfortune.happens(300);
                     self.roll_back(ix, image, moved);
+                }
+            }
+            Misfortune::Restore(ix) => {
+                let images = self.machines[ix].disk.images();
+                let image = images.get(self.chance.misfortune.index(images.len())).copied();
+                if let Some(image) = image {
+                    self.from_backup(ix, image);
                 }
             }
             Misfortune::Cut(cables, lasts) => {
@@ -118,6 +131,14 @@ impl World {
         machine.rests_until = back;
         machine.rolled_back = true;
         self.schedule(back, Event::Start(ix));
+    }
+
+    /// The machine goes off, and comes on again with a disk that was restored from a backup of this
+    /// image, as `cbm restore` leaves it: another file, and the backup's time beside it.
+    pub(super) fn from_backup(&mut self, ix: Ix, image: Image) {
+        self.roll_back(ix, image, true);
+        let machine = &mut self.machines[ix];
+        machine.restored = Some(Timestamp(BEGINNING + image.at + machine.skew));
     }
 
     /// Ends the first phase: from here on nothing is lost, cut or off, and officers work.

@@ -67,14 +67,20 @@ impl Founded {
             held: false,
             rests_until: 0,
             rolled_back: false,
+            restored: None,
         };
         self.names.iter().map(machine).collect()
     }
 
     /// What a station is made of at each start.
-    pub(super) fn setup(&self, me: StationId, moved: bool) -> Result<Setup, Failure> {
+    pub(super) fn setup(
+        &self,
+        me: StationId,
+        moved: bool,
+        restored: Option<Timestamp>,
+    ) -> Result<Setup, Failure> {
         let keys = self.keys(me).ok_or_else(|| Failure::crash(format!("{me:?} has no keys")))?;
-        Ok(Setup { me, keys, directory: self.directory.clone(), moved, restored: None })
+        Ok(Setup { me, keys, directory: self.directory.clone(), moved, restored })
     }
 
     /// The keys of a station, for tests that forge.

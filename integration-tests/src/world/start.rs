@@ -64,7 +64,8 @@ impl World {
     /// A station as the disk has it.
     fn restored(&self, ix: Ix) -> Result<Station, Failure> {
         let machine = &self.machines[ix];
-        let mut station = Station::new(self.founded.setup(machine.station, machine.moved)?);
+        let mut station =
+            Station::new(self.founded.setup(machine.station, machine.moved, machine.restored)?);
         match self.options.planted {
             Some(Planted::GapIgnored) => station.plant(Fault::GapIgnored),
             Some(Planted::MarkPastHole) => station.plant(Fault::MarkPastHole),

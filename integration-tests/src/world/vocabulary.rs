@@ -156,6 +156,19 @@ impl World {
         self.pass(back.saturating_sub(self.now()));
     }
 
+    /// Restores it from a backup that was made at `time`; it knows that it was.
+    pub fn restore_backup(&mut self, name: &str, time: u64) {
+        let ix = self.at(name);
+        let images = self.machines[ix].disk.images();
+        let image: Image = match images.iter().rfind(|image| image.at < time) {
+            Some(image) => *image,
+            None => panic!("{name} had written nothing at {time}"),
+        };
+        self.from_backup(ix, image);
+        let back = self.machines[ix].rests_until + 1;
+        self.pass(back.saturating_sub(self.now()));
+    }
+
     /// Starts a copy of a station's machine, beside it.
     pub fn clone_machine(&mut self, name: &str) -> Ix {
         let ix = self.at(name);
@@ -172,6 +185,7 @@ impl World {
             held: false,
             rests_until: 0,
             rolled_back: false,
+            restored: None,
         };
         self.cloned.insert(copy.station);
         self.machines.push(copy);

@@ -38,7 +38,7 @@ pub(crate) struct Hall {
     verdicts: BTreeMap<Token, Verdict>,
     answers: BTreeMap<Token, Bytes>,
     nodes: BTreeMap<StationId, Node>,
-    names: BTreeMap<StationName, StationId>,
+    pub(crate) names: BTreeMap<StationName, StationId>,
     pub(crate) keys: BTreeMap<StationName, Arc<StationKeys>>,
     pub(crate) authorities: BTreeMap<PartyCode, AuthorityKeys>,
     accord: Bytes,
