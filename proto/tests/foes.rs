@@ -98,7 +98,7 @@ fn a_letter_in_the_name_of_another_station_is_refused() {
     hear(&mut hall, "AAA/mfa", "BBB/mfa", &borrowed);
     assert_eq!(hall.inbox("AAA/mfa"), []);
     let shown = (Cause::OtherName, "CCC/mfa".to_owned(), 1);
-    assert_eq!(incidents(&hall, "AAA/mfa"), [shown.clone()]);
+    assert_eq!(incidents(&hall, "AAA/mfa"), std::slice::from_ref(&shown));
     let by = hall.station("AAA/mfa").incidents().iter().next().unwrap().via;
     assert_eq!(by, Some(hall.id("BBB/mfa")), "and who said it is kept");
     hall.restart("AAA/mfa");
