@@ -71,7 +71,7 @@ impl Text {
     }
 
     /// What it is about, of which a later one takes its place.
-    fn topic(&self) -> (String, KeyId) {
+    fn topic(&self) -> Topic {
         let none = KeyId([0; KeyId::LEN]);
         match self {
             Self::Accord(_) | Self::Charter(_) => (String::new(), none),
@@ -97,6 +97,9 @@ impl Text {
         }
     }
 }
+
+/// What a document is about: a station or party by name, and a key where it is about one.
+type Topic = (String, KeyId);
 
 /// One document that is held.
 #[derive(Clone, Debug)]
@@ -360,7 +363,7 @@ impl Shelf {
         per_topic: usize,
         per_key: usize,
     ) -> Vec<(Digest, Option<KeyId>)> {
-        let mut by_topic: BTreeMap<(KeyId, (String, KeyId)), Vec<(u64, Digest)>> = BTreeMap::new();
+        let mut by_topic: BTreeMap<(KeyId, Topic), Vec<(u64, Digest)>> = BTreeMap::new();
         for digest in digests {
             let Some(held) = self.docs.get(digest) else { continue };
             for key in held.document.signers() {
@@ -368,7 +371,7 @@ impl Shelf {
                 about.push((u64::MAX - held.text.rank(), *digest));
             }
         }
-        let mut by_key: BTreeMap<KeyId, Vec<(usize, &(String, KeyId), Digest)>> = BTreeMap::new();
+        let mut by_key: BTreeMap<KeyId, Vec<(usize, &Topic, Digest)>> = BTreeMap::new();
         let mut drop = Vec::new();
         for ((key, topic), about) in &mut by_topic {
             about.sort();

@@ -29,6 +29,9 @@ pub(super) type StationKeysRevoked = BTreeMap<(StationId, KeyId), Revoked>;
 /// Certificates of one station that count, the one in force first.
 type Certificates<'a> = Vec<(Reverse<u64>, Digest, &'a CertificateText)>;
 
+/// Who claims a PEER key, the best claim lowest: proven, by an older certificate.
+type Claim = (bool, Timestamp, Digest, StationId);
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stations {
     pub(super) members: BTreeMap<StationId, Member>,
@@ -102,8 +105,7 @@ impl Stations {
         contacts: &BTreeMap<StationId, Contact<'_>>,
         conflicts: &mut Vec<Conflict>,
     ) {
-        let mut claims: BTreeMap<[u8; 32], Vec<(bool, Timestamp, Digest, StationId)>> =
-            BTreeMap::new();
+        let mut claims: BTreeMap<[u8; 32], Vec<Claim>> = BTreeMap::new();
         for member in self.members.values() {
             let proven = contacts.get(&member.id).and_then(|(_, _, text)| text.proven);
             for peer in &member.peers {

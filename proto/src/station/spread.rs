@@ -91,8 +91,9 @@ impl Station {
 
     /// A peer gave documents that we asked for, or did not.
     pub(super) fn documents_given(&mut self, turn: &mut Turn, peer: StationId, say: Option<Say>) {
-        let named = self.spread.named.extract_if(.., |_, asked| *asked == peer);
-        let named: Vec<Digest> = named.map(|(digest, _)| digest).collect();
+        let named = self.spread.named.iter().filter(|(_, asked)| **asked == peer);
+        let named: Vec<Digest> = named.map(|(digest, _)| *digest).collect();
+        self.spread.named.retain(|_, asked| *asked != peer);
         let Some(Say::Documents(documents)) = say else { return };
         let (new, refused) = self.believe(turn, &documents, Some(peer));
         self.tell_refused(turn, peer, &refused);
