@@ -29,7 +29,8 @@ fn is_root() -> bool {
 /// A file for its owner alone.
 fn secret(lab: &Lab, name: &str, text: &str) -> String {
     let path = lab.station("AAA").join(name);
-    let mut file = OpenOptions::new().write(true).create(true).mode(0o600).open(&path).unwrap();
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).unwrap();
     file.write_all(text.as_bytes()).unwrap();
     path.display().to_string()
 }
