@@ -136,6 +136,24 @@ pub enum CeremonyError {
     /// A next version that says what the one before says.
     #[error("nothing would change; name what should, such as --admit CARD, --remove CODE")]
     NothingChanges,
+    /// Two versions are in force beside each other, and it is not said which one is to be followed.
+    #[error("there are several last versions of the accord in {folder} ({heads}); name the one to \
+        follow with --before FILE: the next version settles it", folder = .folder.display())]
+    Contested {
+        /// Where.
+        folder: PathBuf,
+        /// Their fingerprints.
+        heads: String,
+    },
+    /// A second version of one number.
+    #[error("another version {version} of the accord is in {folder}, and whoever signs a second one \
+        makes it contested; draw up a version that follows the one there", folder = .folder.display())]
+    SecondVersion {
+        /// Its number.
+        version: u32,
+        /// Where the other one is.
+        folder: PathBuf,
+    },
     /// A party that should come in is there.
     #[error("{code} is in the accord already; for another authority key use --rekey {card}",
         card = .card.display())]

@@ -13,8 +13,8 @@ use crate::{
 };
 use cbm_proto::{
     accord::{
-        Amendment, Document, DocumentError, Role, amend, authorities, count_signatures,
-        fingerprints,
+        Amendment, Conflict, Document, DocumentError, DocumentKind, Role, amend, authorities,
+        count_signatures, fingerprints,
         make::{self, AccordDraft, PartyDraft},
         read::AccordText,
     },
@@ -135,7 +135,7 @@ pub fn update_accord(
     let loaded = documents::load(folder)?;
     let before = match before {
         Some(file) => accord_file(file)?.0,
-        None => in_force(&loaded)?,
+        None => in_force(&loaded, folder)?,
     };
     let text = AccordText::read(&before)?;
     let mut amendment = match changes.description {
@@ -202,8 +202,15 @@ fn described(file: &Path, before: &AccordText) -> Result<Amendment, CeremonyErro
     Ok(Amendment { name, put, remove, threshold, made_at: Timestamp(0) })
 }
 
-fn in_force(loaded: &Loaded) -> Result<Document, CeremonyError> {
+fn in_force(loaded: &Loaded, folder: &Path) -> Result<Document, CeremonyError> {
     let directory = &loaded.directory;
+    for conflict in directory.conflicts() {
+        if let Conflict::Contested { heads, .. } = conflict {
+            let heads: Vec<_> = heads.iter().map(|head| fingerprint_of(head).hex()).collect();
+            let heads = heads.join(" | ");
+            return Err(CeremonyError::Contested { folder: folder.to_owned(), heads });
+        }
+    }
     let bytes = directory.document(&directory.accord_digest());
     Ok(Document::decode(bytes.map_or(&[], |bytes| &bytes[..]))?)
 }
@@ -211,7 +218,7 @@ fn in_force(loaded: &Loaded) -> Result<Document, CeremonyError> {
 /// The accord in a file.
 pub(super) fn accord_file(path: &Path) -> Result<(Document, AccordText), CeremonyError> {
     let document = documents::read(path)?;
-    if document.kind() != cbm_proto::accord::DocumentKind::Accord {
+    if document.kind() != DocumentKind::Accord {
         return Err(CeremonyError::OtherKind {
             path: path.to_owned(),
             is: document.kind().name(),
@@ -251,6 +258,7 @@ pub(super) fn before(
     if text.network != Some(loaded.directory.network()) {
         return Err(CeremonyError::ForeignNetwork { path: path.into(), folder: folder.into() });
     }
+    second(path, text.version, &loaded, folder)?;
     match loaded.directory.document(&previous) {
         Some(bytes) => Ok(Some(Document::decode(bytes)?)),
         None => {
@@ -258,6 +266,21 @@ pub(super) fn before(
             Err(CeremonyError::NotBefore { path: path.to_owned(), version, named })
         }
     }
+}
+
+/// Refuses a version whose number another one has that is believed already.
+fn second(path: &Path, version: u32, loaded: &Loaded, folder: &Path) -> Result<(), CeremonyError> {
+    let digest = documents::read(path)?.digest();
+    for bytes in loaded.directory.documents().values() {
+        let other = Document::decode(bytes)?;
+        if other.kind() != DocumentKind::Accord || other.digest() == digest {
+            continue;
+        }
+        if AccordText::read(&other)?.version == version {
+            return Err(CeremonyError::SecondVersion { version, folder: folder.to_owned() });
+        }
+    }
+    Ok(())
 }
 
 /// Adds one authority's signature to an accord, in its file.

@@ -12,6 +12,7 @@ mod takeback;
 
 use std::path::PathBuf;
 
+use cbm_proto::accord::DocumentError;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
@@ -20,6 +21,7 @@ use crate::{
     api::failure::{Code, Failure},
     ceremony::{self, Before, CeremonyError},
     clock::Clock,
+    documents::FileError,
 };
 
 /// Documents of a network.
@@ -123,6 +125,40 @@ pub(super) fn show<T: Serialize>(
 
 /// A step that was not done, and why.
 pub(super) fn not_done(error: &CeremonyError) -> Failure {
-    let otherwise = "mend what is named, then do the step again";
+    let document = match error {
+        CeremonyError::Document(document) => Some(document),
+        CeremonyError::File(FileError::Document { error, .. }) => Some(error),
+        _ => None,
+    };
+    let otherwise = document.map_or("mend what is named, then do the step again", remedy);
     Failure::told(Code::Failed, "the step was not done", error, otherwise)
+}
+
+/// What to do about a document that would not be believed.
+pub(super) const fn remedy(error: &DocumentError) -> &'static str {
+    match error {
+        DocumentError::Bytes(_) => {
+            "name a file that `cbm accord` wrote; if it came from elsewhere, ask for it again"
+        }
+        DocumentError::NotEntitled { .. } => {
+            "take a copy without that signature, and ask who put it there"
+        }
+        DocumentError::BadSignature { .. } => {
+            "ask for the file again, and compare its fingerprint by voice"
+        }
+        DocumentError::TooFewSignatures { .. } => {
+            "pass it to those who are missing; `cbm accord merge` joins copies signed apart"
+        }
+        DocumentError::ForeignNetwork => {
+            "compare the words of both networks with `cbm accord verify`, and name the right folder"
+        }
+        DocumentError::PredecessorUnknown { .. } => {
+            "bring the versions between too: `cbm accord export` where they are known"
+        }
+        DocumentError::UnknownParty(_) => {
+            "`cbm accord verify` lists the parties; `cbm accord update --admit` lets one in"
+        }
+        DocumentError::UnknownStation(_) => "certify it first, with `cbm accord certify`",
+        _ => "mend what is named, then do the step again",
+    }
 }

@@ -296,3 +296,48 @@ fn another_kind_of_document_is_named() {
     let none = told(show(&file, Before::default()));
     assert!(none.contains("not a document"), "{none}");
 }
+
+#[test]
+fn two_next_versions_are_shown_as_contested_until_one_is_followed() {
+    let mut desk = two_states();
+    for (code, file) in [("CCC", "accord-2.cbm"), ("DDD", "accord-2b.cbm")] {
+        desk.admit(code);
+        // Each signer sees one of them only, and learns of the other when it is too late.
+        desk.sign_next("AAA", "next.cbm").unwrap();
+        desk.sign_next("BBB", "next.cbm").unwrap();
+        fs::rename(desk.at("next.cbm"), desk.at(file)).unwrap();
+    }
+    for file in ["accord-2.cbm", "accord-2b.cbm"] {
+        fs::copy(desk.at(file), desk.folder().join(file)).unwrap();
+    }
+    let verified = verify(&desk.folder(), NOW).unwrap();
+    assert!(verified.conflicts.iter().any(|c| c.starts_with("contested: 2 versions 2")));
+    assert!(verified.parties.iter().any(|party| party.contested && party.code == "CCC"));
+    let lower = Changes { threshold: Some(1), ..Changes::default() };
+    let told_so = told(desk.update(&lower));
+    assert!(told_so.contains("--before FILE"), "{told_so}");
+    // Following one of them settles it.
+    let one = desk.folder().join("accord-2.cbm");
+    let next = desk.at("next.cbm");
+    update_accord(&desk.folder(), Some(&one), &lower, &next, NOW).unwrap();
+    desk.sign_next("AAA", "next.cbm").unwrap();
+    assert!(desk.sign_next("BBB", "next.cbm").unwrap().complete);
+    fs::copy(&next, desk.folder().join("accord-3.cbm")).unwrap();
+    let settled = verify(&desk.folder(), NOW).unwrap();
+    assert_eq!(settled.accord_version, 3);
+    assert!(settled.parties.iter().all(|party| !party.contested));
+}
+
+#[test]
+fn nobody_signs_a_second_version_of_one_number() {
+    let mut desk = two_states();
+    desk.admit("CCC");
+    fs::copy(desk.at("next.cbm"), desk.at("other.cbm")).unwrap();
+    desk.admit("DDD");
+    desk.sign_next("AAA", "next.cbm").unwrap();
+    desk.sign_next("BBB", "next.cbm").unwrap();
+    fs::copy(desk.at("next.cbm"), desk.folder().join("accord-2.cbm")).unwrap();
+    assert!(desk.sign_next("AAA", "next.cbm").is_ok(), "the one that is there may be signed on");
+    let second = told(desk.sign_next("AAA", "other.cbm"));
+    assert!(second.contains("makes it contested"), "{second}");
+}
