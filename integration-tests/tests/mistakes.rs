@@ -12,13 +12,16 @@ mod duty;
 mod page;
 #[path = "mistakes/sending.rs"]
 mod sending;
+#[path = "mistakes/signing.rs"]
+mod signing;
 #[path = "mistakes/starting.rs"]
 mod starting;
 
 /// What each page's name must stand in, so that none is left behind by a test that is gone.
-const SOURCES: [&str; 3] = [
+const SOURCES: [&str; 4] = [
     include_str!("mistakes/duty.rs"),
     include_str!("mistakes/sending.rs"),
+    include_str!("mistakes/signing.rs"),
     include_str!("mistakes/starting.rs"),
 ];
 

@@ -190,12 +190,17 @@ fn station(shown: &StationShown) -> Vec<String> {
 }
 
 pub(super) fn fates(all: &[Fate]) -> String {
-    let row = |one: &Fate| {
-        let cause = one.cause.clone().unwrap_or_default();
-        vec![one.fate.clone(), one.kind.clone(), one.file.clone(), cause]
-    };
-    let rows: Vec<_> = all.iter().map(row).collect();
-    print::table(&["FATE", "KIND", "FILE", ""], &rows)
+    let wide =
+        |of: fn(&Fate) -> &str| all.iter().map(|one| of(one).len()).max().unwrap_or(0).max(4);
+    let (fate, kind) = (wide(|one| &one.fate), wide(|one| &one.kind));
+    let mut out = vec![format!("{:fate$}  {:kind$}  FILE", "FATE", "KIND")];
+    for one in all {
+        out.push(format!("{:fate$}  {:kind$}  {}", one.fate, one.kind, one.file));
+        if let Some(cause) = &one.cause {
+            print::wrap(&mut out, "  cause: ", cause);
+        }
+    }
+    out.join("\n")
 }
 
 pub(super) fn exported(shown: &Exported) -> String {
