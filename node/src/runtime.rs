@@ -249,13 +249,11 @@ impl Runtime {
                 tracing::debug!(?peer, cause, "cannot be reached");
                 self.links.unreached.insert(*peer, cause.clone());
             }
-            MeshEvent::OtherNetwork(peer) => {
-                if self.links.other_network.insert(*peer) {
-                    tracing::error!(
-                        ?peer,
-                        "runs on another network's accord: compare the words of `cbm accord show`"
-                    );
-                }
+            MeshEvent::OtherNetwork(peer) if self.links.other_network.insert(*peer) => {
+                tracing::error!(
+                    ?peer,
+                    "runs on another network's accord: compare the words of `cbm accord show`"
+                );
             }
             MeshEvent::Refused(sums) => {
                 let Refusals { strangers, held, crowded, limits, trespass } = *sums;

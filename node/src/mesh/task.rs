@@ -185,9 +185,14 @@ impl Task {
 
     /// Stops listening on these; a QUIC listener takes the links that came over it along.
     fn deafen(&mut self, which: impl Fn(&str) -> bool) {
-        for (_, listener) in self.listeners.extract_if(.., |text, _| which(text)) {
-            self.swarm.remove_listener(listener);
-        }
+        let swarm = &mut self.swarm;
+        self.listeners.retain(|text, listener| {
+            let goes = which(text);
+            if goes {
+                swarm.remove_listener(*listener);
+            }
+            !goes
+        });
     }
 
     /// Runs until told to stop, or until nobody is there to speak to.

@@ -62,7 +62,7 @@ async fn a_station_that_listens_elsewhere_too_keeps_its_links_and_is_found_there
     let nowhere = vec![here, "/ip4/203.0.113.77/tcp/1".to_owned()];
     let text = two.listens(nowhere).await.unwrap_err().to_string();
     assert!(text.contains("203.0.113.77"), "{text}");
-    one.joins(vec![grant(2, true, &[there.clone()])], vec![]).await;
+    one.joins(vec![grant(2, true, std::slice::from_ref(&there))], vec![]).await;
     assert_eq!(one.count(|e| matches!(e, MeshEvent::Unlinked(_))), 0, "the link stands");
     // A link over an address that is given up ends; it is made anew where the station is now.
     assert!(two.listens(vec![there]).await.is_ok());
