@@ -38,6 +38,10 @@ const SOCKETS_FREE: Duration = Duration::from_secs(10);
 /// Between two looks at them.
 const SOCKETS_PAUSE: Duration = Duration::from_millis(50);
 
+/// What new keys sign is ignored by whoever has not heard of them, so those who are linked hear of
+/// them first, for so long at most.
+const TELL_FIRST: Duration = Duration::from_secs(3);
+
 /// What the loop needs for it.
 pub struct Renewal {
     /// As it is in force.
@@ -50,6 +54,8 @@ pub struct Renewal {
     pub in_use: (SignPublic, KeyId, [u8; 32]),
     /// Named by a certificate and not to be had; not looked for again before something changes.
     pub missing: Option<Named>,
+    /// Since when the certificate in force names other keys than those in use.
+    pub since: Option<Instant>,
     /// The files were moved since the start to where people look for them.
     pub tidied: bool,
 }
@@ -82,6 +88,12 @@ impl Runtime {
             return Ok(());
         }
         if others {
+            let began = *self.renewal.since.get_or_insert_with(Instant::now);
+            let told = self.station.linked_have_heard() || self.station.own_key_revoked().is_some();
+            if !told && began.elapsed() < TELL_FIRST {
+                return Ok(());
+            }
+            self.renewal.since = None;
             self.change_keys(&named).await
         } else if revoked || self.station.peer_key_may_change(self.clock.now()) {
             self.change_peer_key(&named).await

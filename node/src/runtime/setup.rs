@@ -145,6 +145,7 @@ fn maker(config: Config) -> Result<(Maker, Renewal), Failure> {
         peer_seed: keys.peer_seed.clone(),
         in_use: (mine.sign, mine.epoch.id(), mine.peer),
         missing: None,
+        since: None,
         tidied: false,
     };
     Ok((Maker { me, keys: Arc::new(keys), directory, restored, pause: 0 }, renewal))

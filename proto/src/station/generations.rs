@@ -127,6 +127,12 @@ impl Station {
         members.filter(|id| *id != self.me && self.is_unaware(id))
     }
 
+    /// Whether everybody who is linked is known to hold our certificate in force.
+    #[must_use]
+    pub fn linked_have_heard(&self) -> bool {
+        !self.meet.linked.iter().any(|peer| self.is_unaware(peer))
+    }
+
     /// Whether the PEER key of our certificate in force may take the place of the one before it:
     /// everybody knows it; or everybody who is linked, who are at least two, and it has been in use
     /// for [`PEER_OVERLAP`], so that whoever comes back later hears of it from one of them.

@@ -173,7 +173,10 @@ impl Station {
         if header.accord_version > self.directory.accord_version() {
             return Err(Refusal::UnknownVersion(header.accord_version));
         }
-        let key = envelope.signed_by().find_map(|id| author.sign_key(&id)).unwrap_or(&author.sign);
+        let known = envelope.signed_by().find_map(|id| author.sign_key(&id));
+        // It names who signed: a key of nobody may be one whose certificate is on its way.
+        let unknown = || Refusal::UnknownKey(envelope.signed_by().next().unwrap_or(header.epoch));
+        let key = known.ok_or_else(unknown)?;
         envelope.verify(key)?;
         self.still_counts(&envelope, key.id())?;
         // By a certificate that is not here yet: kept now, it could not be opened.
