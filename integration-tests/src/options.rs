@@ -96,6 +96,8 @@ pub struct Options {
     pub rollbacks: usize,
     /// Times that a machine is restored from an old backup, and knows it.
     pub backups: usize,
+    /// Times that a station takes new keys.
+    pub rotations: usize,
     /// Longest time that a stopped station stays away, milliseconds.
     pub away: u64,
     /// Largest difference of a station's clock from the true time, milliseconds.
@@ -122,6 +124,7 @@ impl Options {
             partitions: 0,
             rollbacks: 0,
             backups: 0,
+            rotations: 0,
             away: 10 * SECOND,
             skew: 0,
             planted: None,
@@ -164,6 +167,7 @@ impl Options {
             cuts: number(on(&mut chance, 1..=6)),
             partitions: number(on(&mut chance, 1..=2)),
             rollbacks: if chance.happens(250) { number(chance.between(1..=2)) } else { 0 },
+            rotations: rotations(seed),
             away: chance.between(SECOND..=MINUTE),
             skew: on(&mut chance, 1..=60_000),
             // Drawn last, so that older worlds stay as they were but for this.
@@ -179,13 +183,19 @@ impl Options {
     }
 }
 
+/// Drawn apart, so that all else of a seed's world is what it was without them.
+fn rotations(seed: u64) -> usize {
+    let mut chance = Chance::new(seed, "rotations");
+    if chance.happens(400) { usize::try_from(chance.between(1..=6)).unwrap_or(0) } else { 0 }
+}
+
 impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
             "stations {:?} +{} watching, {:?}, {} letters in {} s; lost {}‰ twice {}‰ unanswered \
-             {}‰ delay {} ms; crash {}‰ disk {}‰ cuts {} partitions {} rollbacks {} backups {} away {} s \
-             skew {} ms",
+             {}‰ delay {} ms; crash {}‰ disk {}‰ cuts {} partitions {} rollbacks {} backups {} \
+             rotations {} away {} s skew {} ms",
             self.stations,
             self.observers,
             self.shape,
@@ -201,6 +211,7 @@ impl fmt::Display for Options {
             self.partitions,
             self.rollbacks,
             self.backups,
+            self.rotations,
             self.away / SECOND,
             self.skew
         )?;

@@ -110,6 +110,8 @@ enum Event {
     Write,
     /// The officer of a machine looks into the inbox.
     Officer(Ix),
+    /// A station takes the keys of its certificate.
+    TakeKeys(Ix),
     /// Something bad.
     Misfortune(Misfortune),
 }
@@ -260,6 +262,7 @@ impl World {
                 self.officer(ix);
                 Ok(())
             }
+            Event::TakeKeys(ix) => self.take_keys(ix),
             Event::Misfortune(misfortune) => {
                 self.misfortune(misfortune);
                 Ok(())

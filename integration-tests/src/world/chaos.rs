@@ -16,6 +16,8 @@ pub(super) enum Misfortune {
     RollBack(Ix),
     /// A machine is restored from an old backup while it is off, and knows it.
     Restore(Ix),
+    /// A party certifies new keys of a station, which takes them some time later.
+    NewKeys(Ix),
     /// Cables are cut, and mended after this many milliseconds.
     Cut(Vec<(Ix, Ix)>, u64),
     /// They are whole again.
@@ -59,6 +61,12 @@ impl World {
             let ix = self.chance.misfortune.index(machines);
             self.draw_time(Misfortune::Restore(ix));
         }
+        // A disk that is restored knowingly asks for its letters again: looked at without new keys.
+        let rotations = if self.options.backups == 0 { self.options.rotations } else { 0 };
+        for _ in 0..rotations {
+            let ix = self.chance.misfortune.index(machines);
+            self.draw_time(Misfortune::NewKeys(ix));
+        }
     }
 
     fn draw_time(&mut self, misfortune: Misfortune) {
@@ -92,6 +100,7 @@ impl World {
                     self.from_backup(ix, image);
                 }
             }
+            Misfortune::NewKeys(ix) => self.certify_new_keys(ix),
             Misfortune::Cut(cables, lasts) => {
                 self.cut_cables(&cables);
                 self.after(lasts, Event::Misfortune(Misfortune::Mend(cables)));

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use cbm_proto::accord::{self, Directory, Founding, Role};
+use bytes::Bytes;
+use cbm_proto::accord::make::{self, CertificateDraft};
+use cbm_proto::accord::{self, Directory, Founding, Role, Scopes};
 use cbm_proto::id::{PartyCode, StationId, StationName};
+use cbm_proto::journal::RecordKind;
 use cbm_proto::keys::StationKeys;
-use cbm_proto::primitives::Entropy;
+use cbm_proto::primitives::{DsaSecret, Entropy, EpochSecret, SignSecret};
 use cbm_proto::station::Setup;
 use cbm_proto::time::{DAY, Timestamp};
 
@@ -21,6 +24,8 @@ pub(super) struct Founded {
     pub(super) practice: accord::Founded,
     directory: Directory,
     keys: Vec<(StationId, Arc<StationKeys>)>,
+    /// Later generations: what certifies them, and their seed.
+    later: Vec<(StationId, Bytes, [u8; 32])>,
     names: Vec<(StationName, bool)>,
 }
 
@@ -49,7 +54,7 @@ impl Founded {
         let stations = std::mem::take(&mut founded.stations).into_iter();
         let keys = stations.map(|(name, keys)| (station(&name), keys.into()));
         let keys = keys.collect();
-        Ok(Self { practice: founded, directory, keys, names })
+        Ok(Self { practice: founded, directory, keys, later: Vec::new(), names })
     }
 
     /// The machines of these stations, off and empty; `skew` draws each one's clock.
@@ -72,20 +77,75 @@ impl Founded {
         self.names.iter().map(machine).collect()
     }
 
-    /// What a station is made of at each start.
+    /// What a station is made of at each start: its keys are of the newest generation whose
+    /// certificate is on its disk.
     pub(super) fn setup(
         &self,
         me: StationId,
         moved: bool,
         restored: Option<Timestamp>,
+        disk: &Disk,
     ) -> Result<Setup, Failure> {
-        let keys = self.keys(me).ok_or_else(|| Failure::crash(format!("{me:?} has no keys")))?;
+        let first = self.keys(me).ok_or_else(|| Failure::crash(format!("{me:?} has no keys")))?;
+        let keys = self.generation(me, disk).map_or(first, Arc::new);
         Ok(Setup { me, keys, directory: self.directory.clone(), moved, restored })
     }
 
     /// The keys of a station, for tests that forge.
     pub(super) fn keys(&self, me: StationId) -> Option<Arc<StationKeys>> {
         self.keys.iter().find(|(id, _)| *id == me).map(|(_, keys)| Arc::clone(keys))
+    }
+
+    /// Draws a station's next generation of keys; its party's certificate for them.
+    pub(super) fn next_generation(&mut self, name: &StationName, seed: [u8; 32]) -> Option<Bytes> {
+        let me = accord::station_id(&self.practice.network, name);
+        let serial = 2 + self.later.iter().filter(|(id, ..)| *id == me).count() as u64;
+        let draft = CertificateDraft {
+            station: name.clone(),
+            serial,
+            scopes: Scopes::default(),
+            made_at: Timestamp(BEGINNING),
+            not_after: None,
+        };
+        let public = StationKeys::generate(&mut Entropy::new(&seed)).public();
+        let document = make::certificate(&self.practice.network, &draft, &public).ok()?;
+        let authority = self.practice.authorities.get(name.party())?;
+        let document = document.signed_by(&authority.sign).bytes().clone();
+        self.later.push((me, document.clone(), seed));
+        Some(document)
+    }
+
+    /// The newest generation that is certified on this disk, with the epoch keys of all others: a disk
+    /// that went back knows fewer certificates than its folder of keys has generations.
+    fn generation(&self, me: StationId, disk: &Disk) -> Option<StationKeys> {
+        let certified = |document: &Bytes| {
+            let mut documents =
+                disk.records().iter().filter(|record| record.kind == RecordKind::Document);
+            documents.any(|record| record.bytes == *document)
+        };
+        let first = self.keys(me)?;
+        let mine = || self.later.iter().filter(|(id, ..)| *id == me).rev();
+        let draw = |seed: &[u8; 32]| StationKeys::generate(&mut Entropy::new(seed));
+        let newest = mine().find(|(_, document, _)| certified(document)).map(|(.., seed)| seed);
+        let others = mine().map(|(.., seed)| seed).filter(|seed| Some(*seed) != newest);
+        let mut older: Vec<_> = others.map(|seed| draw(seed).epoch).collect();
+        let mut keys = match newest {
+            Some(seed) => draw(seed),
+            None if older.is_empty() => return None,
+            None => StationKeys {
+                sign: SignSecret::from_seed(&first.sign.seed()),
+                dsa: DsaSecret::from_seed(first.dsa.seed()),
+                peer_seed: first.peer_seed.clone(),
+                epoch: EpochSecret::from_seed(first.epoch.seed()),
+                older: Vec::new(),
+                archive: first.archive.clone(),
+            },
+        };
+        if newest.is_some() {
+            older.push(EpochSecret::from_seed(first.epoch.seed()));
+        }
+        (keys.older, keys.archive) = (older, first.archive.clone());
+        Some(keys)
     }
 
     pub(super) const fn directory(&self) -> &Directory {

@@ -64,8 +64,12 @@ impl World {
     /// A station as the disk has it.
     fn restored(&self, ix: Ix) -> Result<Station, Failure> {
         let machine = &self.machines[ix];
-        let mut station =
-            Station::new(self.founded.setup(machine.station, machine.moved, machine.restored)?);
+        let mut station = Station::new(self.founded.setup(
+            machine.station,
+            machine.moved,
+            machine.restored,
+            &machine.disk,
+        )?);
         match self.options.planted {
             Some(Planted::GapIgnored) => station.plant(Fault::GapIgnored),
             Some(Planted::MarkPastHole) => station.plant(Fault::MarkPastHole),
@@ -77,6 +81,41 @@ impl World {
             })?;
         }
         Ok(station)
+    }
+
+    /// A station's party certifies new keys, and hands them in at the station; it takes them later.
+    pub(super) fn certify_new_keys(&mut self, ix: Ix) {
+        if self.machines[ix].run.is_none() {
+            return;
+        }
+        let (name, seed) = (self.machines[ix].name.clone(), self.chance.entropy.seed());
+        if let Some(certificate) = self.founded.next_generation(&name, seed) {
+            self.publish(ix, vec![certificate]);
+            let pause = self.chance.misfortune.between(10..=20_000);
+            self.after(pause, Event::TakeKeys(ix));
+        }
+    }
+
+    /// The station is restored with the keys of its certificate, in the same process, with its voice.
+    pub(super) fn take_keys(&mut self, ix: Ix) -> Held {
+        if self.machines[ix].run.is_none() {
+            return Ok(());
+        }
+        self.note(ix, "takes new keys", &[]);
+        let fresh = self.restored(ix)?;
+        let peers: Vec<_> = self.network.neighbours(ix);
+        let Some(run) = &mut self.machines[ix].run else { return Ok(()) };
+        let before = std::mem::replace(&mut run.station, fresh);
+        run.station.resume(before.hand_over());
+        run.topics = run.station.topics();
+        let effects = self.ask_station(ix, |station, now, entropy| station.start(now, entropy));
+        self.batch(ix, Vec::new(), effects)?;
+        for (peer, _) in peers {
+            let peer = self.machines[peer].station;
+            self.give(ix, Input::Linked { peer });
+        }
+        self.rest(ix);
+        Ok(())
     }
 
     /// The machine is off at once; of what was not durable a part is left. It comes back later.
