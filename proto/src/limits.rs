@@ -133,6 +133,10 @@ pub const CARRIED_BYTES: usize = 256 * 1024;
 pub const HEADS_WAIT: u64 = 30 * SECOND;
 /// Once every linked peer has answered, how long it waits for further ones to link.
 pub const HEADS_GRACE: u64 = 3 * SECOND;
+/// Beacons of a station that are kept to be shown to it: where two nodes bear its name, two of each.
+pub const ECHOES: usize = 4;
+/// Older ones are not shown.
+pub const ECHO_FOR: u64 = MINUTE;
 /// Interval of beacons.
 pub const BEACON_EVERY: u64 = 5 * SECOND;
 /// A linked neighbour whose beacon is not heard for this long by gossip is redialled.

@@ -20,6 +20,7 @@ mod reseal;
 mod revoked;
 mod send;
 mod spread;
+mod twin;
 mod view;
 mod voice;
 
@@ -270,7 +271,7 @@ impl Station {
                 Timer::Receipts => self.pairs.ripen(),
                 Timer::Beacon => self.beacon(turn),
                 Timer::Reconcile => self.reconcile(turn),
-                Timer::Voice => self.look_for_voice(turn),
+                Timer::Voice => self.listen(turn),
                 Timer::Regain => self.ask_again(turn),
                 Timer::Reseal => self.reseal_next(turn),
                 Timer::Questions => self.give_up_questions(turn),

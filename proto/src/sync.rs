@@ -14,8 +14,8 @@ use bytes::Bytes;
 use crate::feeds::{Feed, Feeds, Run};
 use crate::id::{Digest, EnvelopeId, FeedId, Incarnation, LaneId, StationId};
 use crate::limits::{
-    BATCH_BYTES, BATCH_COUNT, CARRIED_BYTES, DOCUMENTS_MAX, FRAME_MAX, MISSING_MAX, RANGES_MAX,
-    SUMMARY_MAX,
+    BATCH_BYTES, BATCH_COUNT, CARRIED_BYTES, DOCUMENTS_MAX, ECHOES, FRAME_MAX, MISSING_MAX,
+    RANGES_MAX, SUMMARY_MAX,
 };
 use crate::primitives::digest;
 use crate::wire::{self, answer, request};
@@ -88,6 +88,15 @@ pub struct Offer {
     pub all: Option<Digest>,
 }
 
+/// A beacon that is shown to its author.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Echo {
+    /// The envelope as it came.
+    pub beacon: Bytes,
+    /// Milliseconds since it was heard.
+    pub age: u64,
+}
+
 /// An answer between stations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Say {
@@ -101,6 +110,8 @@ pub enum Say {
         carried: DaySets,
         /// More entries exist than fit.
         more: bool,
+        /// To heads: beacons in the asker's own name.
+        echoes: Vec<Echo>,
     },
     /// To a summary that agrees.
     Same,
@@ -205,7 +216,7 @@ pub fn excerpt(entries: Vec<Entry>, carried: DaySets, mut draw: impl FnMut(u64) 
     for (day, id) in ids {
         carried.entry(day).or_default().push(id);
     }
-    Say::Entries { entries, carried, more: more || left }
+    Say::Entries { entries, carried, more: more || left, echoes: Vec::new() }
 }
 
 fn piece<T>(
@@ -303,8 +314,12 @@ impl Say {
             Self::Taken(custody) => {
                 answer::Say::Taken(wire::Taken { custody: custody_to_wire(*custody) as i32 })
             }
-            Self::Entries { entries, carried, more } => {
-                answer::Say::Entries(entries_to_wire(entries, carried, *more))
+            Self::Entries { entries, carried, more, echoes } => {
+                let echo = |e: &Echo| wire::Echo { beacon: e.beacon.clone(), age: e.age };
+                answer::Say::Entries(wire::Entries {
+                    echoes: echoes.iter().map(echo).collect(),
+                    ..entries_to_wire(entries, carried, *more)
+                })
             }
             Self::Same => answer::Say::Same(wire::Same {}),
             Self::Envelopes(envelopes, more) => answer::Say::Envelopes(wire::Envelopes {
@@ -364,6 +379,7 @@ fn entries_to_wire(entries: &[Entry], carried: &DaySets, more: bool) -> wire::En
         entries: entries.iter().map(Entry::to_wire).collect(),
         carried: carried.iter().map(day).collect(),
         more,
+        echoes: Vec::new(),
     }
 }
 
@@ -371,12 +387,17 @@ fn entries_from_wire(all: &wire::Entries) -> Result<Say, BadStream> {
     if all.entries.len() > SUMMARY_MAX {
         return Err(BadStream("too many entries"));
     }
+    if all.echoes.len() > ECHOES {
+        return Err(BadStream("too many beacons"));
+    }
+    let echo = |e: &wire::Echo| Echo { beacon: e.beacon.clone(), age: e.age };
+    let echoes = all.echoes.iter().map(echo).collect();
     let entries = all.entries.iter().map(Entry::from_wire).collect::<Result<_, _>>()?;
     let mut carried = DaySets::new();
     for set in &all.carried {
         carried.insert(set.day, ids(&set.envelopes, EnvelopeId::from_slice)?);
     }
-    Ok(Say::Entries { entries, carried, more: all.more })
+    Ok(Say::Entries { entries, carried, more: all.more, echoes })
 }
 
 fn numbers_to_wire(numbers: &Numbers) -> wire::Numbers {

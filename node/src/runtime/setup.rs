@@ -232,6 +232,9 @@ fn only_links(
 /// Who may link and which lanes there are, as the station's documents say now.
 #[must_use]
 pub fn membership(station: &Station) -> Membership {
+    if station.stands_aside() {
+        return Membership { grants: Vec::new(), lanes: Vec::new() };
+    }
     let directory = station.directory();
     let state = |role: Role| role == Role::State;
     let mine = directory.member(&station.me()).is_some_and(|me| state(me.role));
@@ -261,7 +264,8 @@ pub(super) fn log(notice: &Notice) {
         Notice::Speaks(incarnation) => tracing::info!(?incarnation, "the station speaks"),
         Notice::Clone => tracing::error!(
             "CLONE: another node speaks with this station's keys, so this one is silent. Stop one \
-             of the two for good, then start this one again"
+             of the two for good, then start this one again. If you know of no other node, the \
+             keys are stolen: have your authority revoke them"
         ),
         Notice::Revoked => tracing::error!(
             "our party has revoked the key that this station signs with, so it is silent; have new keys \

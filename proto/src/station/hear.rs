@@ -145,7 +145,9 @@ impl Station {
     fn take_beacon(&mut self, turn: &mut Turn, envelope: &Envelope) -> Taken {
         let author = envelope.header().author;
         if author == self.me {
-            self.hear_oneself(turn, envelope, false);
+            if !self.may_be_our_beacon(envelope) {
+                self.hear_own_beacon(turn, envelope);
+            }
             return Taken::NotOurs;
         }
         let limits = self.directory.limits();
@@ -160,7 +162,7 @@ impl Station {
     }
 
     /// Form, network, author, accord version, signature.
-    fn verify(&self, bytes: Bytes) -> Result<Envelope, Refusal> {
+    pub(super) fn verify(&self, bytes: Bytes) -> Result<Envelope, Refusal> {
         let envelope = Envelope::decode(bytes)?;
         let header = envelope.header();
         if header.network != self.directory.network() {

@@ -234,7 +234,11 @@ impl Station {
             Ok(Ask::Push(bytes)) => Say::Taken(self.pushed(turn, peer, bytes)),
             Ok(Ask::Heads(author)) if author == peer => {
                 let entries = self.own_heads_of(author);
-                sync::excerpt(entries, DaySets::new(), |n| turn.entropy.below(n))
+                let mut say = sync::excerpt(entries, DaySets::new(), |n| turn.entropy.below(n));
+                if let Say::Entries { echoes, .. } = &mut say {
+                    *echoes = self.echoes_of(&author, turn.now.mono);
+                }
+                say
             }
             Ok(Ask::Summary(theirs)) => {
                 let (entries, carried) = self.summary_for(turn, peer);
@@ -275,8 +279,9 @@ impl Station {
             (Question::PairPush(id), Some(Say::Taken(Custody::Stored))) => {
                 self.pairs.confirmed(&id);
             }
-            (Question::Heads, Some(Say::Entries { entries, more, .. })) => {
-                self.hear_own_heads(turn, peer, &entries, more);
+            (Question::Heads, Some(Say::Entries { entries, more, echoes, .. })) => {
+                let recent = self.hear_echoes(turn, echoes);
+                self.hear_own_heads(turn, peer, &entries, more, recent);
             }
             (Question::Summary, Some(Say::Entries { entries, carried, .. })) => {
                 self.hear_summary(turn, peer, &entries, &carried);

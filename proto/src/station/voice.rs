@@ -9,7 +9,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::envelope::{Envelope, Kind};
+use bytes::Bytes;
+
+use crate::envelope::Envelope;
 use crate::event::{Notice, Speak, Topic};
 use crate::id::{EnvelopeId, FeedId, Incarnation, PartyCode, StationId};
 use crate::limits::{
@@ -22,7 +24,11 @@ use crate::terms::Cause;
 use crate::time::{MINUTE, Mono, Timestamp};
 use crate::wire::{self, own::What};
 
-use super::{Station, Turn, meet::Question};
+use super::{
+    Station, Turn,
+    meet::Question,
+    twin::{LISTEN, LISTEN_EVERY},
+};
 
 /// Whether a station may make statements of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +61,9 @@ pub struct Heartbeat {
     pub accord: u32,
 }
 
+/// The newest time that is held after a loss, and that of the backup, if one was restored.
+type Lost = (Timestamp, Option<Timestamp>);
+
 /// Everything about our own voice.
 #[derive(Debug)]
 pub(super) struct Voice {
@@ -63,8 +72,8 @@ pub(super) struct Voice {
     /// Own incarnations that are known to be ours.
     pub(super) past: BTreeSet<Incarnation>,
     /// Wall time from which on nobody else may make anything in our name.
-    began: Timestamp,
-    started: Mono,
+    pub(super) began: Timestamp,
+    pub(super) started: Mono,
     first_answer: Option<Mono>,
     pub(super) answered: BTreeSet<StationId>,
     /// Somebody holds more of our own feeds than we do.
@@ -77,6 +86,16 @@ pub(super) struct Voice {
     pub(super) newest: Timestamp,
     pub(super) trusted: bool,
     hung_up: BTreeMap<StationId, Mono>,
+    /// The newest beacons of others, to be shown to them.
+    pub(super) echoes: BTreeMap<StationId, VecDeque<(Mono, Bytes)>>,
+    /// The incarnation that begins when we have listened long enough.
+    drawn: Option<Incarnation>,
+    /// What is asked for when that one begins.
+    lost: Option<Lost>,
+    /// It fell silent before it ever spoke.
+    pub(super) aside: bool,
+    /// When the linked stations are asked again.
+    pub(super) listens_again: Mono,
 }
 
 impl Default for Voice {
@@ -96,6 +115,11 @@ impl Default for Voice {
             newest: Timestamp::default(),
             trusted: true,
             hung_up: BTreeMap::new(),
+            echoes: BTreeMap::new(),
+            drawn: None,
+            lost: None,
+            aside: false,
+            listens_again: Mono::default(),
         }
     }
 }
@@ -118,15 +142,20 @@ impl Station {
         let (past, newest) = (self.voice.incarnation.is_some(), self.voice.newest);
         let dealt_with = self.campaign.as_ref().and_then(|campaign| campaign.restored);
         let restored = self.restored.filter(|at| dealt_with != Some(*at));
-        if !past || self.moved || restored.is_some() || !self.carries() {
-            self.begin_incarnation(turn);
-            if restored.is_some() || (self.moved && past) {
-                self.begin_regain(turn, restored.unwrap_or(newest), restored);
-            }
-        } else {
-            self.schedule.at(turn.now.mono.plus(HEADS_WAIT), Timer::Voice);
-            self.look_for_voice(turn);
+        let lost = restored.is_some() || (self.moved && past);
+        let lost = lost.then_some((restored.unwrap_or(newest), restored));
+        let alone = self.stations().all(|id| id == self.me);
+        if !past || !self.carries() || (lost.is_some() && alone) {
+            return self.begin_after(turn, lost);
         }
+        if lost.is_some() {
+            self.voice.drawn = Some(Incarnation(turn.entropy.bytes()));
+            self.voice.lost = lost;
+        }
+        self.schedule.at(turn.now.mono.plus(HEADS_WAIT), Timer::Voice);
+        self.voice.listens_again = turn.now.mono.plus(LISTEN_EVERY);
+        self.schedule.at(self.voice.listens_again, Timer::Voice);
+        self.look_for_voice(turn);
     }
 
     /// Decides, when something changed, whether asking is over.
@@ -146,7 +175,14 @@ impl Station {
         let mut linked = self.meet.linked.iter().filter(|id| self.state(id).is_some());
         let all_linked = linked.all(|id| self.voice.answered.contains(id));
         let graced = self.voice.first_answer.is_some_and(|at| now.since(at) >= HEADS_GRACE);
-        if everybody && !self.voice.ahead {
+        if self.voice.lost.is_some() {
+            // Perhaps a copy, whose original is alive: nothing is said before that would show.
+            let listened = self.voice.first_answer.is_some_and(|at| now.since(at) >= LISTEN);
+            if (listened && all_linked) || now.since(self.voice.started) >= HEADS_WAIT {
+                let lost = self.voice.lost.take();
+                self.begin_after(turn, lost);
+            }
+        } else if everybody && !self.voice.ahead {
             self.speak(turn);
         } else if (everybody || (graced && all_linked))
             || now.since(self.voice.started) >= HEADS_WAIT
@@ -159,8 +195,17 @@ impl Station {
         }
     }
 
+    /// Begins an incarnation, and asks for what was lost before it, if anything was.
+    fn begin_after(&mut self, turn: &mut Turn, lost: Option<Lost>) {
+        self.begin_incarnation(turn);
+        if let Some((newest, restored)) = lost {
+            self.begin_regain(turn, newest, restored);
+        }
+    }
+
     fn begin_incarnation(&mut self, turn: &mut Turn) {
-        let incarnation = Incarnation(turn.entropy.bytes());
+        let drawn = self.voice.drawn.take();
+        let incarnation = drawn.unwrap_or_else(|| Incarnation(turn.entropy.bytes()));
         let predecessor = self.voice.incarnation.replace(incarnation);
         self.voice.past.insert(incarnation);
         self.voice.began = turn.now.wall;
@@ -208,34 +253,32 @@ impl Station {
     /// Another node speaks with our keys.
     pub(super) fn fall_silent(&mut self, turn: &mut Turn) {
         if !matches!(self.voice.speaks, Speaks::Clone | Speaks::Revoked) {
+            self.voice.aside = self.voice.speaks == Speaks::Asking;
             self.voice.speaks = Speaks::Clone;
+            turn.speak(Speak::Membership);
             turn.speak(Speak::Tell(Notice::Clone));
             self.incident_by(turn, Cause::Clone, self.me);
         }
     }
 
-    /// An envelope in our own name came from outside. `known` says whether exactly it is held.
+    /// A numbered envelope in our own name came from outside. `known` says whether exactly it is held.
     pub(super) fn hear_oneself(&mut self, turn: &mut Turn, envelope: &Envelope, known: bool) {
         let header = envelope.header();
-        if known || (header.kind == Kind::Beacon && self.may_be_our_beacon(envelope)) {
+        if known {
             return;
         }
         let ours_now = Some(header.incarnation) == self.voice.incarnation;
         let after = header.made_at > self.voice.began;
         match self.voice.speaks {
-            Speaks::Yes if after || (ours_now && header.kind != Kind::Beacon) => {
-                self.fall_silent(turn);
-            }
+            Speaks::Yes if after || ours_now => self.fall_silent(turn),
             Speaks::Yes | Speaks::Clone | Speaks::Revoked => {}
-            Speaks::Asking => self.voice.ahead |= header.kind != Kind::Beacon,
+            Speaks::Asking => self.voice.ahead = true,
         }
-        if header.kind != Kind::Beacon {
-            self.voice.past.insert(header.incarnation);
-        }
+        self.voice.past.insert(header.incarnation);
     }
 
     /// One that we said, or so old that it may be one and is only said again by somebody else.
-    fn may_be_our_beacon(&self, beacon: &Envelope) -> bool {
+    pub(super) fn may_be_our_beacon(&self, beacon: &Envelope) -> bool {
         beacon.header().made_at <= self.voice.forgotten
             || self.voice.own_beacons.iter().any(|(id, _)| *id == beacon.id())
     }
@@ -247,6 +290,7 @@ impl Station {
         peer: StationId,
         all: &[Entry],
         more: bool,
+        recent: bool,
     ) {
         // What did not fit the answer may be ahead of us.
         self.voice.ahead |= more;
@@ -256,13 +300,21 @@ impl Station {
             let claimed = entry.runs().last().map_or(0, |run| run.1);
             self.voice.ahead |= claimed > held;
         }
-        self.voice.answered.insert(peer);
+        // Who heard a beacon in our name just now is asked again, when the next one would be due.
+        if !recent {
+            self.voice.answered.insert(peer);
+        }
         self.look_for_voice(turn);
     }
 
-    /// Asks a peer for our own heads, while that matters.
+    /// The incarnation that our beacons name: the next one already, while we only listen.
+    pub(super) fn shown_incarnation(&self) -> Option<Incarnation> {
+        self.voice.drawn.or(self.voice.incarnation)
+    }
+
+    /// Asks a peer for our own heads, and whom it hears in our name.
     pub(super) fn ask_heads(&mut self, turn: &mut Turn, peer: StationId) {
-        if self.voice.speaks == Speaks::Asking {
+        if matches!(self.voice.speaks, Speaks::Asking | Speaks::Yes) {
             self.ask(turn, peer, &Ask::Heads(self.me), Question::Heads);
         }
     }
@@ -277,7 +329,7 @@ impl Station {
         self.schedule.at(turn.now.mono.plus(BEACON_EVERY), Timer::Beacon);
         self.judge_clock(turn);
         self.look_for_silence(turn);
-        let Some(incarnation) = self.voice.incarnation else { return };
+        let Some(incarnation) = self.shown_incarnation() else { return };
         let voice = match self.voice.speaks {
             Speaks::Yes => wire::Voice::Speaks,
             Speaks::Asking => wire::Voice::Listens,
@@ -326,6 +378,7 @@ impl Station {
         let accord = envelope.header().accord_version;
         let heartbeat = Heartbeat { heard: turn.now.mono, wall: made, offset, accord };
         self.voice.beacons.insert(author, heartbeat);
+        self.keep_echo(turn, envelope);
         true
     }
 

@@ -34,7 +34,7 @@ fn questions_and_answers_survive_the_wire() {
     let carried = DaySets::from([(9, vec![EnvelopeId([9; 32])])]);
     for say in [
         Say::Taken(Custody::Stored),
-        Say::Entries { entries: vec![entry], carried, more: true },
+        Say::Entries { entries: vec![entry], carried, more: true, echoes: Vec::new() },
         Say::Same,
         Say::Envelopes(vec![Bytes::from_static(b"e")], false),
         Say::Refused,
@@ -48,7 +48,12 @@ fn what_breaks_the_format_is_refused() {
     let good = Entry { feed: sample_feed(), mark: 5, head: None, above: vec![], more: false };
     for above in [vec![(5, 6)], vec![(9, 8)], vec![(7, 8), (8, 9)]] {
         let bad = Entry { above, ..good.clone() };
-        let say = Say::Entries { entries: vec![bad], carried: DaySets::new(), more: false };
+        let say = Say::Entries {
+            entries: vec![bad],
+            carried: DaySets::new(),
+            more: false,
+            echoes: Vec::new(),
+        };
         assert!(Say::decode(&say.encode()).is_err());
     }
     let none = Ask::Want(vec![Numbers { feed: sample_feed(), from: 0, to: 4 }], vec![]);
@@ -93,7 +98,7 @@ fn an_answer_fits_a_frame_and_every_feed_gets_its_turn() {
         let say = excerpt((0..5_000).map(entry).collect(), carried.clone(), draw);
         assert!(say.encode().len() < FRAME_MAX);
         assert_eq!(Say::decode(&say.encode()), Ok(say.clone()));
-        let Say::Entries { entries, carried, more: true } = say else { panic!("not all fits") };
+        let Say::Entries { entries, carried, more: true, .. } = say else { panic!("not all fits") };
         feeds.extend(entries.into_iter().map(|entry| entry.feed));
         ids.extend(carried.into_values().flatten());
     }

@@ -98,7 +98,7 @@ pub(crate) fn claim(hall: &mut Hall, at: &str, puppet: &str, entries: Vec<Entry>
     hall.give(at, |_| Input::Linked { peer });
     let asked = hall.asked_of(puppet);
     let (id, _) = asked.iter().find(|(_, ask)| matches!(ask, Ask::Summary(_))).unwrap();
-    let say = Say::Entries { entries, carried: DaySets::new(), more: false };
+    let say = Say::Entries { entries, carried: DaySets::new(), more: false, echoes: Vec::new() };
     hall.answer_as(puppet, at, *id, &say);
 }
 

@@ -39,7 +39,7 @@ fn entry(mark: u64, above: Vec<(u64, u64)>) -> Entry {
 
 fn entries(entries: Vec<Entry>) -> Bytes {
     let carried = DaySets::from([(20_778, vec![EnvelopeId([0x4e; 32])])]);
-    Say::Entries { entries, carried, more: false }.encode()
+    Say::Entries { entries, carried, more: false, echoes: Vec::new() }.encode()
 }
 
 fn want(from: u64, to: u64) -> Bytes {
