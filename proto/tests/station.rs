@@ -65,7 +65,8 @@ fn a_restarted_station_asks_and_then_continues_its_feed() {
     let second = hall.send("AAA/mfa", "operator-note", &["BBB"]);
     assert_eq!(hall.inbox("BBB/mfa"), [first], "it may not speak yet");
     hall.link_all();
-    hall.run(5_000);
+    // Long enough for a twin's next beacon, had it one.
+    hall.run(12_000);
     assert_eq!(hall.station("AAA/mfa").speaks(), Speaks::Yes);
     assert_eq!(hall.station("AAA/mfa").incarnation(), before);
     assert_eq!(hall.inbox("BBB/mfa"), [first, second]);
@@ -136,7 +137,7 @@ fn a_letter_sealed_again_by_an_author_that_lost_its_disk_is_receipted_to_what_it
     let msg = hall.send("AAA/mfa", "operator-note", &["BBB"]);
     let waiting = hall.station_journal("AAA/mfa");
     hall.link_all();
-    hall.run(5_000);
+    hall.run(12_000);
     assert_eq!(hall.level("AAA/mfa", msg).0, Some(Level::L2));
     // The disk goes back to when the letter still waited: it is sealed once more.
     hall.stop("AAA/mfa");

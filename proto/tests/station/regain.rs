@@ -26,7 +26,8 @@ fn comes_back(hall: &mut Hall, backup: &[Record], serial: u64) {
     let documents = [hall.documents(), vec![certificate]].concat();
     hall.begin_with("AAA/mfa", backup.to_vec(), &documents);
     hall.link_all();
-    hall.run(10_000);
+    // It listens for a twin before it begins its incarnation.
+    hall.run(40_000);
 }
 
 fn report(hall: &Hall) -> (usize, usize, usize, usize) {
@@ -122,6 +123,6 @@ fn an_author_that_was_away_is_asked_when_it_comes_and_a_restart_goes_on_asking()
     hall.begin_with("AAA/mfa", journal, &certificate);
     hall.begin(&StationName::parse("CCC/mfa").unwrap(), away);
     hall.link_all();
-    hall.run(120_000);
+    hall.run(400_000);
     assert_eq!(report(&hall), (2, 2, 0, 1));
 }
