@@ -97,7 +97,7 @@ impl World {
                 let images = self.machines[ix].disk.images();
                 let image = images.get(self.chance.misfortune.index(images.len())).copied();
                 if let Some(image) = image {
-                    self.from_backup(ix, image);
+                    self.bring_back(ix, image);
                 }
             }
             Misfortune::NewKeys(ix) => self.certify_new_keys(ix),
@@ -144,7 +144,7 @@ impl World {
 
     /// The machine goes off, and comes on again with a disk that was restored from a backup of this
     /// image, as `cbm restore` leaves it: another file, and the backup's time beside it.
-    pub(super) fn from_backup(&mut self, ix: Ix, image: Image) {
+    pub(super) fn bring_back(&mut self, ix: Ix, image: Image) {
         self.roll_back(ix, image, true);
         let machine = &mut self.machines[ix];
         machine.restored = Some(Timestamp(BEGINNING + image.at + machine.skew));

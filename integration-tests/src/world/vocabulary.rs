@@ -164,7 +164,7 @@ impl World {
             Some(image) => *image,
             None => panic!("{name} had written nothing at {time}"),
         };
-        self.from_backup(ix, image);
+        self.bring_back(ix, image);
         let back = self.machines[ix].rests_until + 1;
         self.pass(back.saturating_sub(self.now()));
     }
