@@ -141,6 +141,11 @@ impl Hands {
             after: Some((view.network(), text.version, base)),
         };
         let document = make::accord(&draft).ok()?;
+        Some(self.gathered(text, document))
+    }
+
+    /// The version after `text` with enough signatures, now and then with too few or in two copies.
+    fn gathered(&mut self, text: &AccordText, document: Document) -> Vec<Document> {
         let states: Vec<&PartyCode> = text.states().collect();
         let few = usize::from(self.chance.happens(50));
         let more = usize::from(self.chance.happens(300));
@@ -156,7 +161,7 @@ impl Hands {
             let by: Vec<KeyId> = text.state_keys().into_keys().rev().take(text.threshold).collect();
             made.push(self.signed(document, &by));
         }
-        Some(made)
+        made
     }
 
     fn station(&mut self, view: &Directory) -> Option<StationName> {
