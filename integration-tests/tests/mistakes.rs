@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "mistakes/between.rs"]
+mod between;
 #[path = "mistakes/duty.rs"]
 mod duty;
 #[path = "mistakes/page.rs"]
@@ -18,7 +20,8 @@ mod signing;
 mod starting;
 
 /// What each page's name must stand in, so that none is left behind by a test that is gone.
-const SOURCES: [&str; 4] = [
+const SOURCES: [&str; 5] = [
+    include_str!("mistakes/between.rs"),
     include_str!("mistakes/duty.rs"),
     include_str!("mistakes/sending.rs"),
     include_str!("mistakes/signing.rs"),

@@ -55,9 +55,20 @@ pub async fn run(args: Send) -> Result<(), Failure> {
     } else {
         print::say(&sent.id)?;
     }
+    warn(&client, &sent.id).await;
     match args.wait {
         Some(level) => wait(&client, &sent.id, level, args.timeout).await,
         None => Ok(()),
+    }
+}
+
+/// Says beside the id why an answer may not come, where that is known: the letter goes all the same.
+async fn warn(client: &Client, id: &str) {
+    let Ok(status) = client.get::<StatusView>(&format!("/v1/status/{id}")).await else { return };
+    for addressee in &status.addressees {
+        if let Some(cause) = &addressee.cause {
+            eprintln!("cbm: note: {}: {}", addressee.station, print::tame(cause));
+        }
     }
 }
 
