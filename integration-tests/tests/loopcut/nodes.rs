@@ -157,7 +157,10 @@ fn no_letter_is_lost_whoever_loses_power() {
     });
     let taken = sent.taken.into_inner().unwrap();
     assert!(!known.is_empty() && taken.len() as u64 >= cuts(), "no load: {} sent", taken.len());
-    let all = || taken.iter().all(|(id, mark)| inbox(&receiver.node).get(id) == Some(mark));
+    let all = || {
+        let there = inbox(&receiver.node);
+        taken.iter().all(|(id, mark)| there.get(id) == Some(mark))
+    };
     let healed = poll(PATIENCE * 2, || all().then_some(()));
     assert!(healed.is_some(), "not all arrived: {}", receiver.node.log());
 }
