@@ -16,8 +16,8 @@ use std::{
 use cbm_integration_tests::processes::{Lab, Node, PATIENCE, free_ports, poll, run, words};
 
 /// Sends notes, one after the other, until told to stop; each with the time at which it was sent.
-fn write_on(lab: &Lab, from: &Node, to: &'static str, stop: &Arc<AtomicBool>) -> Writer {
-    let (file, config) = (lab.letter("operator-note", |_| {}), from.config());
+fn write_on(file: &str, from: &Node, to: &'static str, stop: &Arc<AtomicBool>) -> Writer {
+    let (file, config) = (file.to_owned(), from.config());
     let stop = stop.clone();
     std::thread::spawn(move || {
         let mut sent = Vec::new();
@@ -72,7 +72,9 @@ fn a_station_takes_new_keys_and_another_port_while_letters_go_both_ways() {
     let (keys, root) = (home.join("keys"), home.parent().unwrap().to_owned());
     let (documents, authority) = (root.join("documents"), root.join("authorities/AAA"));
     let stop = Arc::new(AtomicBool::new(false));
-    let writers = [write_on(&lab, &a, "BBB", &stop), write_on(&lab, &b, "AAA", &stop)];
+    // Written once: a writer must not find it half made.
+    let file = lab.letter("operator-note", |_| {});
+    let writers = [write_on(&file, &a, "BBB", &stop), write_on(&file, &b, "AAA", &stop)];
 
     // New keys: made, certified, read.
     step(&["keygen", "station", "--rotate", "--keys", text(&keys), "--station", "AAA/mfa"]);
@@ -143,5 +145,6 @@ fn a_station_whose_certificate_names_keys_that_it_lacks_does_not_start() {
     // Back in its place, it is taken at the start.
     fs::rename(&elsewhere, &next).unwrap();
     node.start();
-    assert!(keys.join("past/1/sign.key").exists());
+    let moved = || keys.join("past/1/sign.key").exists().then_some(());
+    assert!(poll(PATIENCE, moved).is_some(), "{}", node.log());
 }
