@@ -126,6 +126,8 @@ pub struct Station {
     campaign: Option<Campaign>,
     /// The inbox's last number when the station began.
     held_at_start: u64,
+    /// An earlier loss still lacked something when we started.
+    lacked_at_start: bool,
     /// Own envelopes of which the journal knows nothing else.
     unclaimed: BTreeSet<EnvelopeId>,
     /// Letters to be sealed again.
@@ -181,6 +183,7 @@ impl Station {
             spread: Spread::default(),
             campaign: None,
             held_at_start: 0,
+            lacked_at_start: false,
             unclaimed: BTreeSet::new(),
             jobs: Jobs::default(),
             resealing: false,
@@ -202,6 +205,7 @@ impl Station {
         self.meet.started = turn.now.mono;
         turn.speak(Speak::Membership);
         self.held_at_start = self.inbox.last();
+        self.lacked_at_start = self.lacks_something();
         self.take_up_business(&mut turn);
         self.find_voice(&mut turn);
         self.heed_revocations(&mut turn);

@@ -123,8 +123,9 @@ impl Station {
         }
         let mut since = Timestamp(newest.0.saturating_sub(RESEND_MARGIN));
         let mut held = self.held_at_start;
-        // What an earlier loss still lacks is asked for, and counted, with this one.
-        if let Some(before) = self.campaign.as_ref().filter(|before| !self.all_is_back(before)) {
+        // What an earlier loss lacked when we started is asked for, and counted, with this one; some
+        // of it may have come while we listened.
+        if let Some(before) = self.campaign.as_ref().filter(|_| self.lacked_at_start) {
             (since, held) = (since.min(before.since), held.min(before.held));
         }
         let own = wire::OwnRegain {
@@ -136,6 +137,11 @@ impl Station {
         self.note(turn, None, What::Regain(own));
         self.campaign = Some(Campaign::new(since, restored, held));
         self.schedule.at(turn.now.mono, Timer::Regain);
+    }
+
+    /// Whether a loss is known of which not all has come back.
+    pub(super) fn lacks_something(&self) -> bool {
+        self.campaign.as_ref().is_some_and(|campaign| !self.all_is_back(campaign))
     }
 
     fn all_is_back(&self, campaign: &Campaign) -> bool {

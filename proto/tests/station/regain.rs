@@ -123,6 +123,6 @@ fn an_author_that_was_away_is_asked_when_it_comes_and_a_restart_goes_on_asking()
     hall.begin_with("AAA/mfa", journal, &certificate);
     hall.begin(&StationName::parse("CCC/mfa").unwrap(), away);
     hall.link_all();
-    hall.run(400_000);
+    hall.run(120_000);
     assert_eq!(report(&hall), (2, 2, 0, 1));
 }
