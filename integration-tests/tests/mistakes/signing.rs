@@ -177,3 +177,34 @@ fn groups_that_do_not_count() {
     assert_eq!(page.cbm(&[&update[..], &["--name", "coast", "--add", "CCC"]].concat()), 1);
     page.done();
 }
+
+#[test]
+fn a_recipient_that_is_in_another_group() {
+    let lab = Lab::new(3);
+    let folder = lab.station("AAA").parent().unwrap().parent().unwrap().to_owned();
+    let at = |name: &str| folder.join(name).display().to_string();
+    let done = |args: &[&str]| {
+        let output = run(args);
+        assert!(output.status.success(), "{args:?}: {}", words(&output));
+    };
+    let (documents, file) = (at("lab/documents"), at("coast.cbm"));
+    let inside = ["--documents", &documents];
+    let new = ["charter", "new", "--out", &file, "--name", "coast", "--members", "AAA,BBB"];
+    done(&[&new[..], &inside].concat());
+    for party in ["AAA", "BBB"] {
+        let keys = at(&format!("lab/authorities/{party}"));
+        done(&[&["charter", "sign", &file, "--authority", &keys][..], &inside].concat());
+    }
+    let (a, c) = (lab.start("AAA"), lab.start("CCC"));
+    let _ = a.text(&["accord", "publish", &file]);
+    let letter = lab.letter("operator-note", |_| {});
+    let send = ["send", "operator-note", "--group", "coast", "--file", &letter];
+    let mut page = Page::new("recipient-elsewhere", "A recipient that is in another group", &lab);
+    page.say("The group coast is that of AAA and BBB; AAA writes:");
+    assert_eq!(page.ask(&a, &[&send[..], &["--to", "CCC"]].concat()), 2);
+    assert_eq!(page.ask(&a, &[&send[..], &["--to", "BBB", "--info", "CCC"]].concat()), 2);
+    page.say("CCC, who is not in it, writes:");
+    assert_eq!(page.ask(&c, &[&send[..], &["--to", "BBB"]].concat()), 2);
+    page.done();
+    assert_eq!(a.json(&["status"]).len(), 0, "nothing was sent");
+}
