@@ -10,6 +10,8 @@
 mod between;
 #[path = "mistakes/duty.rs"]
 mod duty;
+#[path = "mistakes/machine.rs"]
+mod machine;
 #[path = "mistakes/page.rs"]
 mod page;
 #[path = "mistakes/sending.rs"]
@@ -20,9 +22,10 @@ mod signing;
 mod starting;
 
 /// What each page's name must stand in, so that none is left behind by a test that is gone.
-const SOURCES: [&str; 5] = [
+const SOURCES: [&str; 6] = [
     include_str!("mistakes/between.rs"),
     include_str!("mistakes/duty.rs"),
+    include_str!("mistakes/machine.rs"),
     include_str!("mistakes/sending.rs"),
     include_str!("mistakes/signing.rs"),
     include_str!("mistakes/starting.rs"),

@@ -87,6 +87,11 @@ pub(super) fn clock(node: Option<&Running>) -> Check {
     if health.clocks_heard == 0 && !health.clock_in_doubt {
         return Check::skipped(name, "no other party was heard yet to compare with");
     }
+    if health.clock_in_doubt && health.clocks_heard < CLOCKS_LEAST {
+        // So few others put no clock in doubt: it is behind what the station itself has written.
+        let found = "in doubt, behind what this station wrote: nothing expires, nothing is late";
+        return Check::fail(name, found, remedy);
+    }
     if health.clock_in_doubt {
         let found = format!("in doubt, {found}: nothing expires, nothing is called late");
         return Check::fail(name, found, remedy);
