@@ -206,5 +206,4 @@ fn a_recipient_that_is_in_another_group() {
     page.say("CCC, who is not in it, writes:");
     assert_eq!(page.ask(&c, &[&send[..], &["--to", "BBB"]].concat()), 2);
     page.done();
-    assert_eq!(a.json(&["status"]).len(), 0, "nothing was sent");
 }
