@@ -176,9 +176,15 @@ impl Station {
         let all_linked = linked.all(|id| self.voice.answered.contains(id));
         let graced = self.voice.first_answer.is_some_and(|at| now.since(at) >= HEADS_GRACE);
         if self.voice.lost.is_some() {
-            // Perhaps a copy, whose original is alive: nothing is said before that would show.
-            let listened = self.voice.first_answer.is_some_and(|at| now.since(at) >= LISTEN);
-            if (listened && all_linked) || now.since(self.voice.started) >= HEADS_WAIT {
+            // Perhaps a copy, whose original is alive: nothing is said before that would show. It
+            // shows over a link that lasts, and the two take the links from each other; without
+            // one nobody would hear us either, however long we waited.
+            let lasts = |(peer, since): (&StationId, &Mono)| {
+                self.voice.answered.contains(peer) && now.since(*since) >= LISTEN
+            };
+            let listened = self.meet.since.iter().any(lasts);
+            let waited = now.since(self.voice.started) >= HEADS_WAIT;
+            if listened && (all_linked || waited) {
                 let lost = self.voice.lost.take();
                 self.begin_after(turn, lost);
             }
