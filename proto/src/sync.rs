@@ -67,6 +67,8 @@ pub enum Ask {
     Push(Bytes),
     /// What do you hold of this author's feeds? Asked by the author itself.
     Heads(StationId),
+    /// The same, with the asker's newest beacon.
+    HeadsOf(StationId, Bytes),
     /// Do we hold the same of what both may see?
     Summary(Digest),
     /// Give these numbers, and these carried envelopes.
@@ -254,7 +256,12 @@ impl Ask {
     pub fn encode(&self) -> Bytes {
         let ask = match self {
             Self::Push(envelope) => request::Ask::Push(envelope.clone()),
-            Self::Heads(author) => request::Ask::Heads(wire::Heads { author: copy(&author.0) }),
+            Self::Heads(author) => {
+                request::Ask::Heads(wire::Heads { author: copy(&author.0), beacon: Bytes::new() })
+            }
+            Self::HeadsOf(author, beacon) => {
+                request::Ask::Heads(wire::Heads { author: copy(&author.0), beacon: beacon.clone() })
+            }
             Self::Summary(digest) => {
                 request::Ask::Summary(wire::Summary { digest: copy(&digest.0) })
             }
@@ -283,6 +290,9 @@ impl Ask {
             wire::decode(bytes, FRAME_MAX).map_err(|_| BadStream("not a request"))?;
         match request.ask.ok_or(BadStream("an empty request"))? {
             request::Ask::Push(envelope) => Ok(Self::Push(envelope)),
+            request::Ask::Heads(heads) if !heads.beacon.is_empty() => {
+                take(&heads.author, StationId::from_slice).map(|id| Self::HeadsOf(id, heads.beacon))
+            }
             request::Ask::Heads(heads) => {
                 take(&heads.author, StationId::from_slice).map(Self::Heads)
             }

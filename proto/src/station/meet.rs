@@ -221,6 +221,16 @@ impl Station {
         }
     }
 
+    /// What we hold of the feeds of whoever asks, and what we heard in its name.
+    fn give_heads(&mut self, turn: &mut Turn, author: StationId) -> Say {
+        let entries = self.own_heads_of(author);
+        let mut say = sync::excerpt(entries, DaySets::new(), |n| turn.entropy.below(n));
+        if let Say::Entries { echoes, .. } = &mut say {
+            *echoes = self.echoes_of(&author, turn.now.mono);
+        }
+        say
+    }
+
     /// A peer asks something.
     pub(super) fn asked(&mut self, turn: &mut Turn, peer: StationId, token: Token, ask: &Bytes) {
         let may = self.state(&peer).is_some() && self.carries();
@@ -232,14 +242,11 @@ impl Station {
             Ok(Ask::Offer(offer)) => self.hear_offer(turn, peer, &offer),
             Ok(_) if !may => Say::Refused,
             Ok(Ask::Push(bytes)) => Say::Taken(self.pushed(turn, peer, bytes)),
-            Ok(Ask::Heads(author)) if author == peer => {
-                let entries = self.own_heads_of(author);
-                let mut say = sync::excerpt(entries, DaySets::new(), |n| turn.entropy.below(n));
-                if let Say::Entries { echoes, .. } = &mut say {
-                    *echoes = self.echoes_of(&author, turn.now.mono);
-                }
-                say
+            Ok(Ask::HeadsOf(author, beacon)) if author == peer => {
+                self.keep_shown(turn, peer, beacon);
+                self.give_heads(turn, author)
             }
+            Ok(Ask::Heads(author)) if author == peer => self.give_heads(turn, author),
             Ok(Ask::Summary(theirs)) => {
                 let (entries, carried) = self.summary_for(turn, peer);
                 match sync::summary_digest(&entries, &carried) == theirs {
@@ -253,7 +260,7 @@ impl Station {
                 let envelopes = envelopes.into_iter().filter(carried).collect();
                 return turn.speak(Speak::Serve { token, numbers, envelopes });
             }
-            Ok(Ask::Heads(_)) | Err(_) => Say::Refused,
+            Ok(Ask::Heads(_) | Ask::HeadsOf(..)) | Err(_) => Say::Refused,
         };
         turn.speak(Speak::Answer { token, bytes: say.encode() });
     }

@@ -34,9 +34,22 @@ impl Station {
             return;
         }
         let kept = self.voice.echoes.entry(author).or_default();
+        if kept.iter().any(|(_, held)| held == beacon.bytes()) {
+            return;
+        }
         kept.push_back((turn.now.mono, beacon.bytes().clone()));
         if kept.len() > ECHOES {
             kept.pop_front();
+        }
+    }
+
+    /// The beacon that came with a question. It tells of its author where gossip does not: two that
+    /// share a name take the links from each other, and gossip needs one that lasts.
+    pub(super) fn keep_shown(&mut self, turn: &Turn, peer: StationId, beacon: Bytes) {
+        let beacon = self.verify(beacon).ok();
+        let own = |b: &Envelope| b.header().author == peer && b.header().kind == Kind::Beacon;
+        if let Some(beacon) = beacon.filter(own) {
+            self.keep_echo(turn, &beacon);
         }
     }
 

@@ -21,7 +21,7 @@ use crate::schedule::Timer;
 use crate::seal;
 use crate::sync::{self, Ask, Entry};
 use crate::terms::Cause;
-use crate::time::{MINUTE, Mono, Timestamp};
+use crate::time::{MINUTE, Mono, SECOND, Timestamp};
 use crate::wire::{self, own::What};
 
 use super::{
@@ -90,6 +90,8 @@ pub(super) struct Voice {
     pub(super) echoes: BTreeMap<StationId, VecDeque<(Mono, Bytes)>>,
     /// The incarnation that begins when we have listened long enough.
     drawn: Option<Incarnation>,
+    /// The beacon that we made last, and when.
+    newest_beacon: Option<(Timestamp, Bytes)>,
     /// What is asked for when that one begins.
     lost: Option<Lost>,
     /// It fell silent before it ever spoke.
@@ -117,6 +119,7 @@ impl Default for Voice {
             hung_up: BTreeMap::new(),
             echoes: BTreeMap::new(),
             drawn: None,
+            newest_beacon: None,
             lost: None,
             aside: false,
             listens_again: Mono::default(),
@@ -250,6 +253,8 @@ impl Station {
 
     fn speak(&mut self, turn: &mut Turn) {
         self.voice.speaks = Speaks::Yes;
+        // The one before says that we only listen.
+        self.voice.newest_beacon = None;
         if let Some(incarnation) = self.voice.incarnation {
             turn.speak(Speak::Tell(Notice::Speaks(incarnation)));
         }
@@ -321,7 +326,9 @@ impl Station {
     /// Asks a peer for our own heads, and whom it hears in our name.
     pub(super) fn ask_heads(&mut self, turn: &mut Turn, peer: StationId) {
         if matches!(self.voice.speaks, Speaks::Asking | Speaks::Yes) {
-            self.ask(turn, peer, &Ask::Heads(self.me), Question::Heads);
+            let beacon = self.make_beacon(turn);
+            let ask = beacon.map_or(Ask::Heads(self.me), |b| Ask::HeadsOf(self.me, b));
+            self.ask(turn, peer, &ask, Question::Heads);
         }
     }
 
@@ -335,13 +342,26 @@ impl Station {
         self.schedule.at(turn.now.mono.plus(BEACON_EVERY), Timer::Beacon);
         self.judge_clock(turn);
         self.look_for_silence(turn);
-        let Some(incarnation) = self.shown_incarnation() else { return };
+        if let Some(bytes) = self.make_beacon(turn) {
+            turn.speak(Speak::Publish { topic: Topic::Beacon, bytes });
+        }
+    }
+
+    /// A beacon of now, or the one that was made within the last second.
+    fn make_beacon(&mut self, turn: &Turn) -> Option<Bytes> {
+        if let Some((at, beacon)) = &self.voice.newest_beacon
+            && turn.now.wall.since(*at) < SECOND
+            && *at <= turn.now.wall
+        {
+            return Some(beacon.clone());
+        }
+        let incarnation = self.shown_incarnation()?;
         let voice = match self.voice.speaks {
             Speaks::Yes => wire::Voice::Speaks,
             Speaks::Asking => wire::Voice::Listens,
             Speaks::Clone => wire::Voice::Clone,
             // Nobody would believe it.
-            Speaks::Revoked => return,
+            Speaks::Revoked => return None,
         };
         let mut body = wire::Beacon {
             wall: turn.now.wall.0,
@@ -351,20 +371,20 @@ impl Station {
         };
         let short = BEACON_LEN.saturating_sub(wire::encode(&body).len() + 2);
         body.padding = vec![0; short].into();
-        let Some(lane) = self.main_lane() else { return };
+        let lane = self.main_lane()?;
         let mut frame = self.frame(turn, lane);
         frame.seq = 0;
         frame.prev = crate::id::Digest([0; 32]);
-        let Ok(beacon) = seal::beacon(&frame, &wire::encode(&body), &self.keys.sign) else {
-            return;
-        };
+        let beacon = seal::beacon(&frame, &wire::encode(&body), &self.keys.sign).ok()?;
         self.voice.own_beacons.push_back((beacon.id(), turn.now.wall));
         if self.voice.own_beacons.len() > OWN_BEACONS
             && let Some((_, said)) = self.voice.own_beacons.pop_front()
         {
             self.voice.forgotten = self.voice.forgotten.max(said);
         }
-        turn.speak(Speak::Publish { topic: Topic::Beacon, bytes: beacon.bytes().clone() });
+        let bytes = beacon.bytes().clone();
+        self.voice.newest_beacon = Some((turn.now.wall, bytes.clone()));
+        Some(bytes)
     }
 
     /// Takes note of a peer's beacon, if it is news; a replayed one, not newer than the last, is not.

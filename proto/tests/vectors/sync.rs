@@ -124,7 +124,7 @@ fn bad_questions() -> Vec<Case> {
             "refused",
             "an identifier of 15 bytes",
             "ask",
-            raw_ask(request::Ask::Heads(wire::Heads { author: short() })),
+            raw_ask(request::Ask::Heads(wire::Heads { author: short(), ..Default::default() })),
         ),
         (
             "sync_short_digest",
