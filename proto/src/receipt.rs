@@ -20,6 +20,21 @@ use crate::{
 
 mod delivery;
 mod resend;
+/// Header of a letter that the node makes of itself, about letters, to one party.
+fn header(number: u32, name: &str, to: &PartyCode, status: Status) -> wire::LetterHeader {
+    wire::LetterHeader {
+        type_number: number,
+        type_version: catalogue().by_number(number).map_or(1, |info| info.version),
+        r#type: name.into(),
+        status: status.code().into(),
+        action: Action::New.code().into(),
+        precedence: Precedence::Routine.code().into(),
+        tlp: Tlp::Red.code().into(),
+        to_action: vec![to.as_str().to_owned()],
+        ..wire::LetterHeader::default()
+    }
+}
+
 #[cfg(test)]
 mod tests;
 mod wording;
@@ -236,17 +251,7 @@ impl Receipt {
     pub fn letter(&self, origin: &Origin, to: &PartyCode, status: Status) -> Letter {
         let entries = self.entries.iter().take(RECEIPT_ENTRIES_MAX).map(Entry::to_wire).collect();
         let body = wire::Acknowledgement { entries, marks: Vec::new() };
-        let header = wire::LetterHeader {
-            type_number: ACK,
-            type_version: catalogue().by_number(ACK).map_or(1, |info| info.version),
-            r#type: "ack".into(),
-            status: status.code().into(),
-            action: Action::New.code().into(),
-            precedence: Precedence::Routine.code().into(),
-            tlp: Tlp::Red.code().into(),
-            to_action: vec![to.as_str().to_owned()],
-            ..wire::LetterHeader::default()
-        };
+        let header = header(ACK, "ack", to, status);
         Letter::by_node(header, wire::encode(&body).into(), origin)
     }
 

@@ -6,11 +6,10 @@
 use bytes::Bytes;
 
 use crate::{
-    catalogue::catalogue,
     id::{MsgId, PartyCode},
     letter::{Letter, Origin},
     limits::{RESEND_ENTRIES_MAX, TEXT_MAX},
-    terms::{Action, Precedence, Status, Tlp},
+    terms::Status,
     time::Timestamp,
     wire,
 };
@@ -73,17 +72,7 @@ impl Resend {
                 ..wire::Resend::default()
             },
         };
-        let header = wire::LetterHeader {
-            type_number: RESEND,
-            type_version: catalogue().by_number(RESEND).map_or(1, |info| info.version),
-            r#type: "resend".into(),
-            status: status.code().into(),
-            action: Action::New.code().into(),
-            precedence: Precedence::Routine.code().into(),
-            tlp: Tlp::Red.code().into(),
-            to_action: vec![to.as_str().to_owned()],
-            ..wire::LetterHeader::default()
-        };
+        let header = super::header(RESEND, "resend", to, status);
         Letter::by_node(header, wire::encode(&body).into(), origin)
     }
 
