@@ -141,9 +141,14 @@ fn a_backup_holds_no_keys_and_is_never_written_over() {
 #[test]
 fn a_backup_that_is_not_whole_is_refused_and_nothing_is_written() {
     let vault = Vault::new(2);
-    let node = vault.lab.node("AAA");
-    drop(vault.lab.start("AAA"));
+    let node = vault.lab.start("AAA");
+    let wrote = || {
+        let found = node.json(&["journal", "verify"]).remove(0);
+        found["own"]["open"].as_u64().filter(|open| *open > 0)
+    };
+    assert!(poll(PATIENCE, wrote).is_some(), "{}", node.log());
     vault.back_up(&node, "a.age");
+    drop(node);
     let good = fs::read(vault.path("a.age")).unwrap();
     let mut turned = good.clone();
     let middle = good.len() / 2;

@@ -170,13 +170,20 @@ fn fit(keys: &Path, manifest: &Manifest, data: &Path, documents: &Path) -> Resul
     let loaded = loaded.and_then(|keystore| keystore.load_station());
     let loaded = loaded.map_err(|error| wrong(error.to_string()))?;
     let directory = documents::load(documents)?.directory;
+    let sign = loaded.sign.public().id();
     let name = StationName::parse(&manifest.station).map_err(|error| wrong(error.to_string()))?;
     let me = Some(station_id(&directory.network(), &name));
+    let member = me.and_then(|me| directory.member(&me));
+    let certified = member.is_some_and(|member| member.sign_key(&sign).is_some());
     let glasses = Glasses { me, directory: None, archive: Some(&loaded.archive) };
     let found = check::verify(data, Until::End, &glasses, &mut |_| {})?;
     if found.own.closed > 0 {
         let cause = "their archive key does not open the station's own records";
         return Err(wrong(cause.to_owned()));
+    }
+    // A station that had written nothing of its own yet: only its certificate tells.
+    if found.own.open.unwrap_or(0) == 0 && !certified {
+        return Err(wrong(format!("their key to sign with is not certified for {name}")));
     }
     Ok(())
 }
