@@ -10,11 +10,13 @@ use cbm_integration_tests::options::Planted;
 
 /// Seeds that once failed, each with what was wrong. They run every time.
 const ONCE_FAILED: &[(u64, &str)] = &[
+    (20, "a receipt named an envelope that went away with its author's disk"),
     (35, "a receipt that a crash kept from leaving was never said again"),
     (90, "a letter sealed again was receipted to an envelope that its author had lost"),
     (101, "a receipt that went away with its author's disk never came back"),
     (147, "a receipt was noted as opened before what it settled"),
     (264, "an answer to a station before the restart closed another question"),
+    (325, "what came back of a lost pair lane hid, after a restart, that more was lost"),
     (1004, "the model took a draft that waited for no promise"),
 ];
 

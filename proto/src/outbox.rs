@@ -42,6 +42,8 @@ pub struct Owed {
     pub attempts: u32,
     /// Its keys were revoked when the letter was sealed: it cannot open it.
     pub unsealed: bool,
+    /// Its receipt named an envelope that this disk lost: the letter is sealed again for it.
+    pub unmatched: bool,
 }
 
 /// A letter of ours.
@@ -121,6 +123,7 @@ impl Owed {
             path: None,
             attempts: 0,
             unsealed: false,
+            unmatched: false,
         }
     }
 
@@ -158,6 +161,7 @@ impl Owed {
             self.stored_at = self.stored_at.or(Some(rise.at));
         }
         self.path = self.path.or(rise.path);
+        self.unmatched = false;
     }
 }
 
@@ -224,6 +228,7 @@ impl Outbox {
         }
         if let Some(owed) = letter.owed.get_mut(&copy.station) {
             owed.unsealed = false;
+            owed.unmatched = false;
         }
     }
 

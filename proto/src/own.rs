@@ -45,7 +45,9 @@ pub fn seal(archive: &[u8; 32], entropy: &mut Entropy, msg: Option<MsgId>, what:
         | What::Incident(_)
         | What::Regain(_)
         | What::Listed(_)
-        | What::Resent(_) => RecordKind::Event,
+        | What::Resent(_)
+        | What::Unmatched(_)
+        | What::Behind(_) => RecordKind::Event,
     };
     let prefix = msg.unwrap_or(MsgId([0; 16])).0;
     let plain = wire::encode(&wire::Own { what: Some(what) });

@@ -224,7 +224,9 @@ impl Station {
     /// What we hold of the feeds of whoever asks, and what we heard in its name.
     fn give_heads(&mut self, turn: &mut Turn, author: StationId) -> Say {
         let entries = self.own_heads_of(author);
-        let mut say = sync::excerpt(entries, DaySets::new(), |n| turn.entropy.below(n));
+        // A pair lane of two others is no feed of ours; what is carried of it shows how far it came.
+        let carried = self.pairs.carried_of(&author);
+        let mut say = sync::excerpt(entries, carried, |n| turn.entropy.below(n));
         if let Say::Entries { echoes, .. } = &mut say {
             *echoes = self.echoes_of(&author, turn.now.mono);
         }
@@ -286,7 +288,10 @@ impl Station {
             (Question::PairPush(id), Some(Say::Taken(Custody::Stored))) => {
                 self.pairs.confirmed(&id);
             }
-            (Question::Heads, Some(Say::Entries { entries, more, echoes, .. })) => {
+            (Question::Heads, Some(Say::Entries { entries, carried, more, echoes })) => {
+                if carried.values().flatten().any(|id| !self.pairs.holds(id)) {
+                    self.fall_behind(turn);
+                }
                 let recent = self.hear_echoes(turn, echoes);
                 self.hear_own_heads(turn, peer, &entries, more, recent);
             }

@@ -95,7 +95,7 @@ impl Station {
             };
             self.note_opened(turn, envelope, own, Opening::Repeated);
             self.inbox.note_copy(&received.party, &msg, received.named);
-            self.say_again(turn, envelope);
+            self.say_of_copy(turn, envelope);
             return;
         }
         let own = wire::OwnOpened {
@@ -178,8 +178,10 @@ impl Station {
     fn take_receipt(&mut self, turn: &mut Turn, envelope: &Envelope, receipt: &Receipt) {
         let author = envelope.header().author;
         for entry in &receipt.entries {
-            let Some((msg, rise)) = self.rise_of(entry) else { continue };
-            self.settle_level(turn, msg, author, rise);
+            match self.rise_of(entry) {
+                Some((msg, rise)) => self.settle_level(turn, msg, author, rise),
+                None => self.unmatched(turn, author, entry),
+            }
         }
         // Last: a crash may leave any prefix of the batch, and what is noted as opened is not
         // opened again.
@@ -200,6 +202,25 @@ impl Station {
         let names_ours = letter.is_named_by(&entry.digest, &entry.content_root);
         let Entry { level, outcome, at, .. } = *entry;
         names_ours.then_some((entry.of, Rise { level, outcome, at, path: Some(Path::Gossip) }))
+    }
+
+    /// A statement about a letter of ours names an envelope in which we do not know it: one that was
+    /// sealed again before our disk went back. It proves nothing, so the addressee gets one that we
+    /// know, and its next receipt names that.
+    fn unmatched(&mut self, turn: &mut Turn, author: StationId, entry: &Entry) {
+        let Entry { of: msg, level, outcome, at, .. } = *entry;
+        let rise = Rise { level, outcome, at, path: None };
+        if !self.outbox.rises(&msg, &author, &rise) {
+            return;
+        }
+        let Some(owed) = self.outbox.owed_mut(&msg, &author).filter(|owed| !owed.unmatched) else {
+            return;
+        };
+        owed.unmatched = true;
+        let (msg_id, station) = (super::copy(&msg.0), super::copy(&author.0));
+        self.note(turn, Some(msg), What::Unmatched(wire::OwnUnmatched { msg_id, station }));
+        self.jobs.enter(author, [msg]);
+        self.start_resealing(turn);
     }
 
     /// A letter that replies to one of ours answers it.

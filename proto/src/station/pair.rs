@@ -162,6 +162,16 @@ impl Pairs {
         self.spread.iter().map(|(day, set)| (*day, set.keys().copied().collect())).collect()
     }
 
+    /// What one author put into gossip, and we carry.
+    pub(super) fn carried_of(&self, author: &StationId) -> DaySets {
+        let of = |(day, set): (&u64, &BTreeMap<EnvelopeId, StationId>)| {
+            let ids: Vec<_> =
+                set.iter().filter(|(_, by)| *by == author).map(|(id, _)| *id).collect();
+            (!ids.is_empty()).then_some((*day, ids))
+        };
+        self.spread.iter().filter_map(of).collect()
+    }
+
     /// Drops whole days, when the day has changed; never by a clock in doubt.
     fn forget(&mut self, wall: Option<Timestamp>) {
         let Some(wall) = wall else { return };
@@ -311,11 +321,16 @@ impl Station {
     /// A copy of a letter came: its author may have missed our receipt.
     pub(super) fn say_again(&mut self, turn: &mut Turn, envelope: &Envelope) {
         let Some(letter) = self.inbox.by_envelope(&envelope.id()) else { return };
-        let (author, msg, status) = (letter.author, letter.msg, letter.status);
         let fresh = |at: &Mono| turn.now.mono.since(*at) < SAY_AGAIN;
-        if letter.entry.is_empty() || self.pairs.said.get(&(author, msg)).is_some_and(fresh) {
-            return;
+        if !self.pairs.said.get(&(letter.author, letter.msg)).is_some_and(fresh) {
+            self.say_of_copy(turn, envelope);
         }
+    }
+
+    /// A letter came in another envelope: its author may know no other, however fresh our receipt is.
+    pub(super) fn say_of_copy(&mut self, turn: &mut Turn, envelope: &Envelope) {
+        let Some(letter) = self.inbox.by_envelope(&envelope.id()) else { return };
+        let (author, msg, status) = (letter.author, letter.msg, letter.status);
         let Some(entry) = Entry::from_bytes(&letter.entry) else { return };
         // It names the envelope that came: its author may know no other.
         let (digest, content_root) = (envelope.id(), envelope.header().root);

@@ -139,6 +139,18 @@ impl Station {
             }
             What::Listed(own) => self.restore_listed(&own),
             What::Resent(own) => self.restore_resent(&own),
+            What::Unmatched(own) => {
+                let msg = id16(&own.msg_id, MsgId::from_slice)?;
+                let station = id16(&own.station, StationId::from_slice)?;
+                if let Some(owed) = self.outbox.owed_mut(&msg, &station) {
+                    owed.unmatched = true;
+                }
+                Ok(())
+            }
+            What::Behind(_) => {
+                self.voice.ahead = true;
+                Ok(())
+            }
             What::Checked(own) => {
                 self.restore_checked(&own);
                 Ok(())
@@ -154,6 +166,8 @@ impl Station {
             What::Incarnation(own) => {
                 let incarnation = id16(&own.incarnation, Incarnation::from_slice)?;
                 self.voice.incarnation = Some(incarnation);
+                // What was lost was lost before it.
+                self.voice.ahead = false;
                 self.voice.past.insert(incarnation);
                 self.voice.newest = self.voice.newest.max(Timestamp(own.at));
                 Ok(())
@@ -250,6 +264,7 @@ impl Station {
     /// What the last run left half-done.
     pub(super) fn take_up_business(&mut self, turn: &mut Turn) {
         self.take_up_pairs(turn);
+        self.reseal_owed(turn);
         self.schedule.at(turn.now.mono, Timer::Regain);
         let unreceipted: BTreeSet<(MsgId, StationId)> = self
             .inbox

@@ -69,13 +69,14 @@ impl Station {
     }
 
     /// Letters that could not be sealed to a station, or were sealed to a key that was revoked before
-    /// they were confirmed, are sealed again as soon as it has keys.
+    /// they were confirmed, are sealed again as soon as it has keys; and those of which its receipt
+    /// names an envelope that is not known here.
     pub(super) fn reseal_owed(&mut self, turn: &mut Turn) {
         let mut due: Vec<(StationId, MsgId)> = Vec::new();
         for (msg, letter) in self.outbox.iter().filter(|(_, letter)| letter.envelope.is_some()) {
-            for (station, owed) in letter.owed.iter().filter(|(_, owed)| !owed.stored()) {
-                let again =
-                    owed.unsealed || (self.lost_a_key(station) && !letter.is_copied_to(station));
+            for (station, owed) in &letter.owed {
+                let closed = || self.lost_a_key(station) && !letter.is_copied_to(station);
+                let again = owed.unmatched || (!owed.stored() && (owed.unsealed || closed()));
                 if again && self.can_seal_to(station) {
                     due.push((*station, *msg));
                 }
@@ -93,7 +94,7 @@ impl Station {
         keys.any(|key| self.directory.revoked(station, key).is_some())
     }
 
-    fn start_resealing(&mut self, turn: &mut Turn) {
+    pub(super) fn start_resealing(&mut self, turn: &mut Turn) {
         if !self.resealing && !self.jobs.is_empty() {
             self.resealing = true;
             self.schedule.at(turn.now.mono, Timer::Reseal);

@@ -283,9 +283,18 @@ impl Station {
         match self.voice.speaks {
             Speaks::Yes if after || ours_now => self.fall_silent(turn),
             Speaks::Yes | Speaks::Clone | Speaks::Revoked => {}
-            Speaks::Asking => self.voice.ahead = true,
+            Speaks::Asking => self.fall_behind(turn),
         }
         self.voice.past.insert(header.incarnation);
+    }
+
+    /// Others hold more of our own feeds than we do. Kept, because what is fetched of it now would be
+    /// held after a restart, and look as if nothing had been lost.
+    pub(super) fn fall_behind(&mut self, turn: &mut Turn) {
+        if self.voice.speaks == Speaks::Asking && !self.voice.ahead {
+            self.voice.ahead = true;
+            self.note(turn, None, What::Behind(wire::OwnBehind { at: turn.now.wall.0 }));
+        }
     }
 
     /// One that we said, or so old that it may be one and is only said again by somebody else.
@@ -303,13 +312,14 @@ impl Station {
         more: bool,
         recent: bool,
     ) {
-        // What did not fit the answer may be ahead of us.
-        self.voice.ahead |= more;
-        let own = all.iter().filter(|entry| entry.feed.author == self.me);
-        for entry in own {
+        let mut own = all.iter().filter(|entry| entry.feed.author == self.me);
+        let longer = own.any(|entry| {
             let held = self.feeds.get(&entry.feed).map_or(0, crate::feeds::Feed::last);
-            let claimed = entry.runs().last().map_or(0, |run| run.1);
-            self.voice.ahead |= claimed > held;
+            entry.runs().last().map_or(0, |run| run.1) > held
+        });
+        // What did not fit the answer may be ahead of us.
+        if longer || more {
+            self.fall_behind(turn);
         }
         // Who heard a beacon in our name just now is asked again, when the next one would be due.
         if !recent {

@@ -126,3 +126,53 @@ fn an_author_that_was_away_is_asked_when_it_comes_and_a_restart_goes_on_asking()
     hall.run(120_000);
     assert_eq!(report(&hall), (2, 2, 0, 1));
 }
+
+#[test]
+fn what_an_officer_stated_comes_again_to_an_author_that_lost_the_envelope_it_names() {
+    let (mut hall, backup, [_, _, late]) = story();
+    let before = hall.station_journal("CCC/mfa");
+    comes_back(&mut hall, &backup, 2);
+    hall.act("AAA/mfa", late, Act::Ack { outcome: None, text: String::new() });
+    hall.run(1_000);
+    assert_eq!(hall.level("CCC/mfa", late).0, Some(Level::L4));
+    // It seals the letter again in a run that its disk forgets.
+    hall.stop("CCC/mfa");
+    hall.begin(&StationName::parse("CCC/mfa").unwrap(), before);
+    hall.link_all();
+    hall.run(60_000);
+    assert_eq!(hall.level("CCC/mfa", late).0, Some(Level::L4));
+    hall.restart("CCC/mfa");
+    assert_eq!(hall.level("CCC/mfa", late).0, Some(Level::L4));
+}
+
+#[test]
+fn that_a_disk_went_back_is_known_after_a_restart_though_what_was_lost_is_held_again() {
+    let mut hall = Hall::new(&["AAA", "BBB", "CCC"]);
+    let name = |text: &str| StationName::parse(text).unwrap();
+    let backup = hall.station_journal("BBB/mfa");
+    let first = hall.station("BBB/mfa").incarnation();
+    hall.send("AAA/mfa", NOTE, &["BBB"]);
+    hall.run(60_000);
+    let said: Vec<_> = hall
+        .envelopes("BBB/mfa")
+        .into_iter()
+        .filter(|e| e.header().author == hall.id("BBB/mfa"))
+        .filter(|e| hall.station("BBB/mfa").directory().lane_members(&e.header().lane).is_none())
+        .collect();
+    assert!(said.len() > 1, "a receipt and another");
+    // The addressee's disk lost them, too; a carrier holds one, which reaches their author.
+    for envelope in &said {
+        hall.lose_envelope("AAA/mfa", envelope.id());
+    }
+    let other = hall.stop("AAA/mfa");
+    hall.stop("BBB/mfa");
+    hall.begin(&name("BBB/mfa"), backup);
+    hall.hear("BBB/mfa", "CCC/mfa", said[1].bytes().clone());
+    let journal = hall.stop("BBB/mfa");
+    for (who, journal) in [("BBB/mfa", journal), ("AAA/mfa", other)] {
+        hall.begin(&name(who), journal);
+    }
+    hall.link_all();
+    hall.run(60_000);
+    assert_ne!(hall.station("BBB/mfa").incarnation(), first, "the number before it was used");
+}
