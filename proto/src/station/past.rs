@@ -108,15 +108,7 @@ impl Station {
         match what {
             What::Sent(own) => self.restore_sent(&own),
             What::Opened(own) => self.restore_opened(own),
-            What::Settled(own) => {
-                let msg = id16(&own.msg_id, MsgId::from_slice)?;
-                let station = id16(&own.station, StationId::from_slice)?;
-                let level = Level::from_code(own.level).ok_or(RestoreError::Form)?;
-                let (outcome, path) = (Outcome::from_code(own.outcome), Path::parse(&own.path));
-                let rise = Rise { level, outcome, at: Timestamp(own.at), path };
-                self.outbox.settle(&msg, &station, &rise);
-                Ok(())
-            }
+            What::Settled(own) => self.restore_settled(&own),
             What::Receipted(own) => {
                 let msg = id16(&own.msg_id, MsgId::from_slice)?;
                 let author = id16(&own.author, StationId::from_slice)?;
@@ -139,14 +131,7 @@ impl Station {
             }
             What::Listed(own) => self.restore_listed(&own),
             What::Resent(own) => self.restore_resent(&own),
-            What::Unmatched(own) => {
-                let msg = id16(&own.msg_id, MsgId::from_slice)?;
-                let station = id16(&own.station, StationId::from_slice)?;
-                if let Some(owed) = self.outbox.owed_mut(&msg, &station) {
-                    owed.unmatched = true;
-                }
-                Ok(())
-            }
+            What::Unmatched(own) => self.restore_unmatched(&own),
             What::Behind(_) => {
                 self.voice.ahead = true;
                 Ok(())
@@ -173,6 +158,25 @@ impl Station {
                 Ok(())
             }
         }
+    }
+
+    fn restore_settled(&mut self, own: &wire::OwnSettled) -> Result<(), RestoreError> {
+        let msg = id16(&own.msg_id, MsgId::from_slice)?;
+        let station = id16(&own.station, StationId::from_slice)?;
+        let level = Level::from_code(own.level).ok_or(RestoreError::Form)?;
+        let (outcome, path) = (Outcome::from_code(own.outcome), Path::parse(&own.path));
+        let rise = Rise { level, outcome, at: Timestamp(own.at), path };
+        self.outbox.settle(&msg, &station, &rise);
+        Ok(())
+    }
+
+    fn restore_unmatched(&mut self, own: &wire::OwnUnmatched) -> Result<(), RestoreError> {
+        let msg = id16(&own.msg_id, MsgId::from_slice)?;
+        let station = id16(&own.station, StationId::from_slice)?;
+        if let Some(owed) = self.outbox.owed_mut(&msg, &station) {
+            owed.unmatched = true;
+        }
+        Ok(())
     }
 
     fn restore_sent(&mut self, own: &wire::OwnSent) -> Result<(), RestoreError> {
