@@ -151,6 +151,11 @@ impl Hall {
         Now { wall: Timestamp(1_800_000_000_000 + self.ms), mono: Mono(self.ms) }
     }
 
+    /// Time passes in which nothing happens but what is due at its end.
+    pub(crate) fn skip(&mut self, ms: u64) {
+        self.ms += ms;
+    }
+
     pub(crate) fn begin(&mut self, name: &StationName, journal: Vec<Record>) {
         self.wake(name, journal, None);
     }

@@ -8,6 +8,7 @@ use cbm_proto::journal::Record;
 use cbm_proto::keys::StationKeys;
 use cbm_proto::station::Report;
 use cbm_proto::terms::Level;
+use cbm_proto::time::DAY;
 
 use super::hall::Hall;
 
@@ -22,7 +23,8 @@ fn comes_back(hall: &mut Hall, backup: &[Record], serial: u64) {
     let certificate = hall.certificate("AAA/mfa", serial, &keys);
     hall.publish("BBB/mfa", std::slice::from_ref(&certificate));
     hall.keys.insert(name.clone(), Arc::new(keys));
-    hall.restored = Some(hall.now().wall);
+    // By default of just now.
+    hall.restored = hall.restored.or(Some(hall.now().wall));
     let documents = [hall.documents(), vec![certificate]].concat();
     hall.begin_with("AAA/mfa", backup.to_vec(), &documents);
     hall.link_all();
@@ -175,4 +177,31 @@ fn that_a_disk_went_back_is_known_after_a_restart_though_what_was_lost_is_held_a
     hall.link_all();
     hall.run(60_000);
     assert_ne!(hall.station("BBB/mfa").incarnation(), first, "the number before it was used");
+}
+
+#[test]
+fn a_month_old_backup_gets_back_the_month_and_says_what_it_lacks() {
+    let mut hall = Hall::new(&["AAA", "BBB", "CCC"]);
+    let early = hall.send("BBB/mfa", NOTE, &["AAA"]);
+    hall.run(2_000);
+    let (backup, made) = (hall.station_journal("AAA/mfa"), hall.now().wall);
+    let mut month = Vec::new();
+    for day in 0..30 {
+        let from = if day % 2 == 0 { "BBB/mfa" } else { "CCC/mfa" };
+        month.push(hall.send(from, NOTE, &["AAA"]));
+        hall.run(2_000);
+        hall.skip(DAY);
+    }
+    let gone = hall.station("CCC/mfa").envelope_of(&month[1]).unwrap();
+    hall.lose_envelope("CCC/mfa", gone);
+    hall.stop("AAA/mfa");
+    hall.restored = Some(made);
+    comes_back(&mut hall, &backup, 2);
+    hall.run(120_000);
+    assert_eq!(report(&hall), (30, 29, 1, 0), "lost, back, not available, own unknown");
+    let inbox = hall.inbox("AAA/mfa");
+    assert_eq!((inbox.len(), inbox[0]), (30, early));
+    assert!(month.iter().all(|msg| *msg == month[1] || inbox.contains(msg)), "each once");
+    let whole = hall.station("AAA/mfa").regained();
+    assert_eq!((whole.asked, whole.answered), (2, 2));
 }
