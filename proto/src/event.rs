@@ -22,6 +22,7 @@ use crate::people::Checked;
 pub use crate::receipt::Officer;
 use crate::sync::Numbers;
 use crate::terms::{Cause, Level, Outcome, Reason};
+use crate::time::Timestamp;
 
 /// Names one question from the shell that wants an answer: a heard message, a stream, a command.
 /// Drawn by the shell, unique within one run of the process.
@@ -272,15 +273,38 @@ pub enum Denied {
     #[error("`{0}` is not a party of this accord; `cbm peers` lists the stations it knows")]
     NoSuchParty(String),
     /// The group is unknown here, or we are not in it.
-    #[error("this station is in no group named `{0}`")]
-    NoSuchGroup(String),
+    #[error(
+        "this station is in no group named `{name}`; leave --group out to write in the whole accord, \
+         or name a group that it is in: {ours}"
+    )]
+    NoSuchGroup {
+        /// What was named.
+        name: String,
+        /// The groups that this station is in.
+        ours: String,
+    },
     /// A recipient is not a member of the group, or may not receive letters.
-    #[error("{party} is not a member of the group `{group}` and would not get the letter")]
+    #[error(
+        "{party} is not a member of the group `{group}` and would not get the letter; write to it in \
+         a group of both (`cbm charter show` tells the members; without --group it is the whole \
+         accord), or leave it out"
+    )]
     NotInGroup {
         /// The recipient.
         party: String,
         /// The group.
         group: String,
+    },
+    /// An answer is wanted, or the letter ends, at a time that is over.
+    #[error(
+        "{field} is {at}, which is over by this machine's clock; name a time that is still to come, or \
+         leave it out"
+    )]
+    Past {
+        /// The field.
+        field: &'static str,
+        /// What it says.
+        at: Timestamp,
     },
     /// Nobody to send to.
     #[error(

@@ -185,3 +185,21 @@ fn a_check_raises_trust_a_mismatch_takes_it_and_both_outlive_a_restart() {
     let denied = hall.command("AAA/mfa", |token| Input::Checked { token, checked });
     assert_eq!(denied, Err(Denied::NoSuchParty("ZZZ".into())));
 }
+
+#[test]
+fn a_letter_that_is_over_before_it_is_sent_is_refused() {
+    let mut hall = Hall::new(&["AAA", "BBB"]);
+    let now = hall.now().wall.0;
+    for (reply_by, expires_at, field) in
+        [(now, 0, "reply_by"), (0, now - 1, "expires_at"), (now + 60_000, now + 60_000, "")]
+    {
+        let mut draft = Hall::draft("operator-note", &["BBB"]);
+        (draft.header.0.reply_by, draft.header.0.expires_at) = (reply_by, expires_at);
+        let draft = Box::new(draft);
+        match hall.command("AAA/mfa", |token| Input::Submit { token, draft }) {
+            Err(Denied::Past { field: named, .. }) => assert_eq!(named, field),
+            sent => assert!(sent.is_ok() && field.is_empty(), "{sent:?}"),
+        }
+    }
+    assert_eq!(hall.inbox("BBB/mfa").len(), 1);
+}

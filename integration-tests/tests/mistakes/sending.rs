@@ -198,6 +198,16 @@ fn recipients_who_would_not_get_it() {
     assert_eq!(send(&mut page, &["--to", "BBB", "--group", "nordic"]), 2);
     page.done();
 
+    let mut page = Page::new("time-over", "A letter that is over before it is sent", &lab);
+    for (field, at) in
+        [("reply_by", "2020-02-29T12:00:00Z"), ("expires_at", "2021-01-01T00:00:00Z")]
+    {
+        let file = lab.letter("operator-note", |letter| letter[field] = at.into());
+        let args = ["send", "operator-note", "--to", "BBB", "--file", &file];
+        assert_eq!(page.ask(&node, &args), 2);
+    }
+    page.done();
+
     let mut page = Page::new("recipient-none", "No recipient", &lab);
     assert_eq!(send(&mut page, &[]), 2);
     assert_eq!(send(&mut page, &["--to", ""]), 2);

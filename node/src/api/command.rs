@@ -266,7 +266,8 @@ fn failed(error: &str, failed: &Failed) -> Failure {
         Failed::Denied(denied) => match denied {
             Denied::NoSuchLetter(_) => (Code::NotFound, "`cbm inbox` lists what is here"),
             Denied::NoSuchParty(_)
-            | Denied::NoSuchGroup(_)
+            | Denied::NoSuchGroup { .. }
+            | Denied::Past { .. }
             | Denied::NoRecipient
             | Denied::NotInGroup { .. }
             | Denied::TooManyRecipients(_) => (Code::Usage, "`cbm peers` lists the stations"),

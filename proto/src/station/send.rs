@@ -33,6 +33,7 @@ impl Station {
         }
         self.may_act()?;
         let owed = self.addressees(&draft)?;
+        self.is_timely(turn, &draft)?;
         let msg = MsgId(turn.entropy.bytes());
         let sealable = owed.keys().any(|id| self.can_seal_to(id));
         if self.voice.speaks == Speaks::Yes && sealable {
@@ -101,7 +102,27 @@ impl Station {
         self.directory
             .group(name)
             .filter(|group| ours.is_some_and(|party| group.parties.contains(&party)))
-            .ok_or_else(|| Denied::NoSuchGroup(name.to_owned()))
+            .ok_or_else(|| Denied::NoSuchGroup { name: name.to_owned(), ours: self.our_groups() })
+    }
+
+    fn our_groups(&self) -> String {
+        let ours = self.directory.member(&self.me).map(|m| m.name.party());
+        let mine = |g: &&Group| ours.is_some_and(|party| g.parties.contains(party));
+        let names: Vec<&str> =
+            self.directory.groups().filter(mine).map(|g| g.name.as_str()).collect();
+        names.join(", ")
+    }
+
+    /// A letter that asks for an answer by a time that is over, or that is over itself, is a slip: it
+    /// would be late, or never repeated, from its first moment. Only a clock in doubt lets it pass.
+    fn is_timely(&self, turn: &Turn, draft: &Draft) -> Result<(), Denied> {
+        let Some(now) = trusted(&self.voice, turn.now) else { return Ok(()) };
+        let times =
+            [("reply_by", draft.header.reply_by()), ("expires_at", draft.header.expires_at())];
+        match times.into_iter().find_map(|(field, at)| Some((field, at.filter(|at| *at <= now)?))) {
+            Some((field, at)) => Err(Denied::Past { field, at }),
+            None => Ok(()),
+        }
     }
 
     /// Every station that is to get the letter, and whether only for information.
