@@ -28,11 +28,13 @@ use super::{
     index::{Entry, Fault, Index, Indexed},
     journal::Journal,
     marker::{MarkerFile, machine_name},
-    segment::{at, sync_folder},
+    segment::{self, at, sync_folder},
 };
 
 /// Length of a segment where nothing else is asked for, bytes.
 pub const SEGMENT: u32 = 16 * 1024 * 1024;
+/// Name of the index's folder.
+const INDEX: &str = "index";
 /// Records entered into the index at a time.
 const BATCH: usize = 1_024;
 /// Reports kept until somebody takes them.
@@ -95,7 +97,11 @@ impl DiskStore {
         let size = options.segment.clamp(4 * 1024, 1 << 30).next_multiple_of(ALIGN);
         let (path, genesis) = (folder.join("journal"), Digest(options.genesis));
         let mut reports = Vec::new();
-        let journal = Journal::open(&path, size, genesis, &mut reports)?;
+        // Before the journal decides what of its end was never acknowledged.
+        let index = segment::name(&path)?.map(|name| Index::open(&folder.join(INDEX), name));
+        let known = index.as_ref().and_then(|index| Some(index.as_ref().ok()?.next()));
+        let known = known.unwrap_or(Position::START);
+        let journal = Journal::open(&path, size, genesis, known, &mut reports)?;
         sync_folder(folder)?;
         let machine = options.machine.clone().unwrap_or_else(machine_name);
         let marker = MarkerFile::open(folder, &machine).map_err(at("reading", folder))?;
@@ -112,8 +118,8 @@ impl DiskStore {
             _lock: lock,
         };
         store.report(reports);
-        let opened = Index::open(&store.index_path(), store.journal.genesis());
-        match opened.and_then(|index| store.catch_up(index)) {
+        let fresh = || Index::open(&store.index_path(), store.journal.genesis());
+        match index.unwrap_or_else(fresh).and_then(|index| store.catch_up(index)) {
             Ok((index, _)) => *store.index.borrow_mut() = Some(index),
             Err(fault) => store.rebuild(&fault)?,
         }
@@ -121,7 +127,7 @@ impl DiskStore {
     }
 
     fn index_path(&self) -> PathBuf {
-        self.folder.join("index")
+        self.folder.join(INDEX)
     }
 
     /// Enters what the journal holds behind the index's cursor; returns how many records.

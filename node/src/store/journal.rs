@@ -55,11 +55,13 @@ struct Mark {
 
 impl Journal {
     /// Opens the journal in `folder`, or makes it with `genesis` as the chain's first value.
-    /// `size`: length of new segments, bytes, a multiple of 64. What was mended is reported.
+    /// `size`: length of new segments, bytes, a multiple of 64. `known`: all before this place was
+    /// durable, says the index. What was mended is reported.
     pub(super) fn open(
         folder: &Path,
         size: u32,
         genesis: Digest,
+        known: Position,
         reports: &mut Vec<Report>,
     ) -> Result<Self, StoreError> {
         fs::create_dir_all(folder).map_err(at("making", folder))?;
@@ -84,7 +86,7 @@ impl Journal {
         let (durable, served, poisoned) = (HEADER_LEN, Position::START, false);
         let mut journal =
             Self { folder, size, heads, current, file, writer, durable, served, ahead, poisoned };
-        let sound = journal.recover(reports)?;
+        let sound = journal.recover(known, reports)?;
         if !sound || newest > current {
             // What is damaged is left as it is, and never written to again.
             journal.roll()?;
@@ -95,11 +97,15 @@ impl Journal {
 
     /// Walks the newest segment, cuts off what was never confirmed, confirms the rest. Returns
     /// whether the segment can be written on.
-    fn recover(&mut self, reports: &mut Vec<Report>) -> Result<bool, StoreError> {
+    fn recover(&mut self, known: Position, reports: &mut Vec<Report>) -> Result<bool, StoreError> {
         let mut bytes = self.read_segment(self.current)?;
         let stood = bytes.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
         let mut sound = bytes.len() == self.head().size as usize;
         let mut reader = Reader::new(&bytes, false)?;
+        if known.segment() == self.current {
+            // The last batch is in no mark: without the index a turned bit in it looks torn.
+            reader.known_durable(known.offset());
+        }
         while let Some(item) = reader.next_item() {
             sound &= !matches!(item, Item::Gap { .. });
             reports.extend(damage(self.current, &item));

@@ -53,8 +53,9 @@ impl MarkerFile {
     pub(super) fn open(folder: &Path, machine: &str) -> io::Result<Self> {
         let path = folder.join("marker");
         let machine = digest("machine", &[machine.trim().as_bytes()]);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
+        let text = match fs::read(&path) {
+            // A damaged one is another one: a new incarnation costs little, a fork is for good.
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(error),
         };

@@ -12,7 +12,10 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use cbm_proto::journal::{HEADER_LEN, JournalError, SegmentHeader};
+use cbm_proto::{
+    id::Digest,
+    journal::{HEADER_LEN, JournalError, SegmentHeader},
+};
 
 use super::{Position, Report, StoreError};
 
@@ -71,6 +74,29 @@ pub(super) fn highest(folder: &Path) -> Result<u32, StoreError> {
     Ok(numbers(folder)?.last().map_or(0, |(number, _)| *number))
 }
 
+/// The name of the journal in a folder, the chain's first value, as far as it can be read; a
+/// folder that is not there has none.
+pub(super) fn name(folder: &Path) -> Result<Option<Digest>, StoreError> {
+    if !folder.exists() {
+        return Ok(None);
+    }
+    let sound = numbers(folder)?.into_iter().filter(|(_, sound)| *sound);
+    for (number, _) in sound {
+        if let Ok(head) = SegmentHeader::parse(&read_head(&path_of(folder, number))?) {
+            return Ok(Some(head.chain));
+        }
+    }
+    Ok(None)
+}
+
+fn read_head(path: &Path) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(at("opening", path))?;
+    io::Read::read_to_end(&mut io::Read::take(file, u64::from(HEADER_LEN)), &mut bytes)
+        .map_err(at("reading", path))?;
+    Ok(bytes)
+}
+
 /// Reads the head of each segment. One that cannot be read is put aside as `N.damaged`, with a
 /// report; one of a newer version stops everything.
 pub(super) fn read_heads(
@@ -80,11 +106,7 @@ pub(super) fn read_heads(
     let mut heads = BTreeMap::new();
     for (number, _) in numbers(folder)?.into_iter().filter(|(_, sound)| *sound) {
         let path = path_of(folder, number);
-        let mut bytes = Vec::new();
-        let file = File::open(&path).map_err(at("opening", &path))?;
-        io::Read::read_to_end(&mut io::Read::take(file, u64::from(HEADER_LEN)), &mut bytes)
-            .map_err(at("reading", &path))?;
-        match SegmentHeader::parse(&bytes) {
+        match SegmentHeader::parse(&read_head(&path)?) {
             Ok(head) => {
                 heads.insert(number, head);
             }

@@ -146,7 +146,8 @@ impl<'a> Reader<'a> {
         }
         let offset = self.offset;
         if self.only_zeros_from(offset) {
-            return self.finish(End::Clean(offset));
+            let gone = self.durable.is_some_and(|mark| offset < mark);
+            return self.finish(if gone { End::Corrupt(offset) } else { End::Clean(offset) });
         }
         let Some(head) = RecordHeader::parse(self.segment, offset, &self.header.chain) else {
             return self.step_over(offset);
@@ -197,6 +198,13 @@ impl<'a> Reader<'a> {
         let marks = |reader: &Self| reader.headers().map(|(_, head)| head.durable).max();
         let mark = self.durable.or_else(|| marks(self)).unwrap_or(HEADER_LEN);
         *self.durable.insert(mark)
+    }
+
+    /// Something outside the segment knows that it was durable up to `offset`: nothing before that
+    /// is torn, and zeros there are damage. To be said before the walk.
+    pub fn known_durable(&mut self, offset: u32) {
+        let mark = self.durable_mark().max(offset);
+        self.durable = Some(mark);
     }
 
     fn was_durable(&mut self, offset: u32) -> bool {

@@ -109,6 +109,25 @@ fn damage_to_what_was_acknowledged_is_stepped_over_and_named() {
 }
 
 #[test]
+fn for_one_who_knows_how_far_it_was_durable_the_last_batch_is_not_torn() {
+    let (bytes, places) = segment(3);
+    let known = |bytes: &[u8]| {
+        let mut reader = Reader::new(bytes, false).unwrap();
+        reader.known_durable(places[9]);
+        let items: Vec<Item> = std::iter::from_fn(|| reader.next_item()).collect();
+        (items, reader.end().unwrap())
+    };
+    let mut spoilt = bytes.clone();
+    spoilt[places[7] as usize + 64] ^= 1;
+    let (items, end) = known(&spoilt);
+    assert_eq!(items[7], Item::Spoiled { offset: places[7] });
+    assert_eq!((kept(&items).len(), end), (8, End::Clean(places[9])));
+    let mut zeroed = bytes;
+    zeroed[places[8] as usize..].fill(0);
+    assert_eq!(known(&zeroed).1, End::Corrupt(places[8]));
+}
+
+#[test]
 fn in_a_closed_segment_nothing_may_be_torn() {
     let (mut bytes, places) = segment(3);
     bytes[places[8] as usize + 30] ^= 1;
