@@ -79,6 +79,12 @@ pub enum BackupError {
     /// Made by a newer program.
     #[error("{0} is of a newer version of this program; use that one")]
     Newer(PathBuf),
+    /// What a restore wrote beside the journal was changed.
+    #[error(
+        "{0}, the note of a restore, is damaged; restore the backup once more into another folder, \
+         or, where `cbm restore report` had said that everything was back, remove this one file"
+    )]
+    Note(PathBuf),
     /// The journal cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),

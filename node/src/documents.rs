@@ -11,6 +11,7 @@ use cbm_proto::{
     limits::DOCUMENT_MAX,
 };
 use std::{
+    fmt,
     fs::{self, File},
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
@@ -44,12 +45,23 @@ pub enum FileError {
         error: DocumentError,
     },
     /// Nothing to begin with.
-    #[error("no version 1 of an accord in {0}; put it there as a file that ends in .cbm")]
-    NoAccord(PathBuf),
+    #[error("no version 1 of an accord in {folder}; put it there as a file that ends in .cbm{unread}",
+        folder = .0.display(), unread = .1)]
+    NoAccord(PathBuf, Unread),
     /// Two networks in one folder.
     #[error("{one} and {two} found two different networks; keep the one that is meant",
         one = .0.display(), two = .1.display())]
     TwoAccords(PathBuf, PathBuf),
+}
+
+/// Files beside that are no documents: perhaps the one that is missing, damaged.
+#[derive(Debug)]
+pub struct Unread(Vec<FileError>);
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|error| write!(f, " (not read: {error})"))
+    }
 }
 
 /// What a folder holds.
@@ -135,7 +147,9 @@ pub fn load(folder: &Path) -> Result<Loaded, FileError> {
         }
     }
     let mut firsts = files.iter().filter(|(_, document)| is_first(document));
-    let (path, first) = firsts.next().ok_or_else(|| FileError::NoAccord(folder.to_owned()))?;
+    let Some((path, first)) = firsts.next() else {
+        return Err(FileError::NoAccord(folder.to_owned(), Unread(refused)));
+    };
     if let Some((other, _)) = firsts.find(|(_, document)| document.digest() != first.digest()) {
         return Err(FileError::TwoAccords(path.clone(), other.clone()));
     }
@@ -187,7 +201,10 @@ mod tests {
     #[test]
     fn no_network_and_two_networks_are_told() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(load(folder.path()), Err(FileError::NoAccord(_))));
+        assert!(matches!(load(folder.path()), Err(FileError::NoAccord(..))));
+        fs::write(folder.path().join("a.cbm"), "damaged").unwrap();
+        let words = load(folder.path()).unwrap_err().to_string();
+        assert!(words.contains("(not read: ") && words.contains("a.cbm"), "{words}");
         write(&folder.path().join("a.cbm"), &founded(1).accord).unwrap();
         assert!(load(folder.path()).is_ok());
         write(&folder.path().join("b.cbm"), &founded(2).accord).unwrap();

@@ -103,14 +103,23 @@ impl Maker {
 /// One pass over the journal, so that damage is known before the marker is asked.
 fn look_through(store: &dyn Store) -> Result<Marker, String> {
     store.scan(Position::START, &mut |_, _| ControlFlow::Continue(())).map_err(words)?;
+    let mut lost = false;
     for report in store.take_reports() {
+        lost |= report.is_loss();
         if report.is_loss() {
             tracing::error!("{report}");
         } else {
             tracing::warn!("{report}");
         }
     }
-    Ok(store.marker())
+    let marker = store.marker();
+    if marker == Marker::Moved && !lost {
+        tracing::warn!(
+            "the data folder was copied, restored or moved, or its `marker` is damaged: the station \
+             takes a new incarnation before it speaks. Start it in one place only"
+        );
+    }
+    Ok(marker)
 }
 
 /// Gives the station every record, in order.
