@@ -63,9 +63,13 @@ impl Timestamp {
             && hour < 24
             && minute < 60
             && second < 60;
+        // The sum below is of this range only.
+        if !in_range {
+            return None;
+        }
         let seconds =
             days_from_civil(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
-        in_range.then_some(Self(seconds * 1_000 + millis))
+        Some(Self(seconds * 1_000 + millis))
     }
 }
 
@@ -182,6 +186,9 @@ mod tests {
             "2026-11-21T24:00:00Z",
             "2026-11-21T10:00:00+01:00",
             "2026-11-21T10:00:00.1234Z",
+            "1969-12-31T23:59:59Z",
+            "0000-01-01T00:00:00Z",
+            "2026-11-00T00:00:00Z",
         ] {
             assert_eq!(Timestamp::parse(text), None, "{text}");
         }
