@@ -19,7 +19,7 @@
 //! Called by `runtime` only.
 
 mod asks;
-mod codec;
+pub mod codec;
 mod door;
 mod gate;
 mod links;

@@ -8,7 +8,7 @@ use crate::tree::{Tree, assert_none};
 fn every_direct_dependency_is_argued_for() {
     let tree = Tree::here();
     let mut used = BTreeSet::new();
-    for member in ["proto", "node", "integration-tests"] {
+    for member in ["proto", "node", "integration-tests", "fuzz"] {
         used.extend(dependencies(&tree.read(&format!("{member}/Cargo.toml"))));
     }
     used.retain(|name| !name.starts_with("cbm-"));

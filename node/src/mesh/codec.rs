@@ -18,7 +18,11 @@ use libp2p::{
 #[derive(Clone, Debug, Default)]
 pub(super) struct Frames;
 
-async fn read<T: AsyncRead + Unpin + Send>(io: &mut T) -> io::Result<Bytes> {
+/// Reads one frame: what the other side wrote, without its length.
+///
+/// # Errors
+/// More than [`FRAME_MAX`] bytes are announced, fewer come than were announced, or the stream fails.
+pub async fn read<T: AsyncRead + Unpin + Send>(io: &mut T) -> io::Result<Bytes> {
     let mut head = [0; 4];
     io.read_exact(&mut head).await?;
     let length = u32::from_be_bytes(head);
