@@ -14,6 +14,7 @@ pub mod histories;
 pub mod invariants;
 pub mod load;
 pub mod model;
+pub mod nets;
 pub mod network;
 pub mod options;
 pub mod powerloss;

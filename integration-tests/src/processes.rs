@@ -10,7 +10,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::{BufRead, BufReader},
-    net::{TcpListener, UdpSocket},
+    net::{IpAddr, TcpListener, UdpSocket},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{
@@ -21,6 +21,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use cbm_node::{
+    api::officer,
+    clock::{self, Clock},
+    lab::{self, Plan},
+};
+use cbm_proto::primitives::Entropy;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -115,6 +121,22 @@ impl Lab {
         path.to_str().expect("a plain path").to_owned()
     }
 
+    /// One station of one state each at these addresses, which are not those of this machine.
+    ///
+    /// # Panics
+    /// There is no room for it.
+    #[must_use]
+    pub fn spread(hosts: &[IpAddr]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (port, user) = (4_100, officer::me());
+        let (parties, hosts) = (hosts.len(), hosts.to_vec());
+        let plan = Plan { parties, stations: 1, observers: 0, port, hosts, user };
+        let mut entropy = Entropy::new(&clock::entropy().expect("randomness"));
+        let now = Clock::start().now().wall;
+        lab::create(&folder.path().join("lab"), &plan, now, &mut entropy).expect("a lab");
+        Self { folder, port }
+    }
+
     /// A filled example of a type, changed.
     ///
     /// # Panics
@@ -151,13 +173,15 @@ pub struct Node {
     child: Option<Child>,
     /// Added to the process's environment.
     pub environment: BTreeMap<String, String>,
+    /// The network namespace it runs in, if not that of this process.
+    pub space: Option<String>,
 }
 
 impl Node {
     /// A handle on the station whose configuration is in this folder; it does not run yet.
     #[must_use]
     pub fn at(folder: PathBuf) -> Self {
-        Self { folder, child: None, environment: BTreeMap::new() }
+        Self { folder, child: None, environment: BTreeMap::new(), space: None }
     }
 
     /// Its configuration.
@@ -172,7 +196,8 @@ impl Node {
     /// It cannot be started.
     pub fn launch(&mut self) -> mpsc::Receiver<String> {
         let log = File::options().create(true).append(true).open(self.folder.join("log"));
-        let mut child = Command::new(cbm())
+        let mut child = self
+            .command()
             .args(["run", "--config"])
             .arg(self.config())
             .envs(&self.environment)
@@ -191,6 +216,14 @@ impl Node {
         });
         self.child = Some(child);
         lines
+    }
+
+    /// `cbm`, where this node runs. `ip netns exec` becomes what it starts, so that the child is it.
+    fn command(&self) -> Command {
+        let Some(space) = &self.space else { return Command::new(cbm()) };
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", space]).arg(cbm());
+        command
     }
 
     /// Starts the process and waits until it is ready.

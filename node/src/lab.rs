@@ -22,6 +22,7 @@ use serde::Serialize;
 use std::{
     collections::BTreeMap,
     fs, io,
+    net::{IpAddr, Ipv4Addr},
     path::{Path, PathBuf},
 };
 
@@ -39,6 +40,8 @@ pub struct Plan {
     pub observers: usize,
     /// First port; station i listens on this plus i, by QUIC (UDP) and TCP.
     pub port: u16,
+    /// Where station i listens; what has no address of its own here is on the loopback.
+    pub hosts: Vec<IpAddr>,
     /// Unix user who acts for the duty office of every station.
     pub user: String,
 }
@@ -185,7 +188,11 @@ fn seats(plan: &Plan) -> Result<Vec<Seat>, NameError> {
     }
     let listen = |at: usize| {
         let port = usize::from(plan.port) + at;
-        vec![format!("/ip4/127.0.0.1/udp/{port}/quic-v1"), format!("/ip4/127.0.0.1/tcp/{port}")]
+        let host = match plan.hosts.get(at).unwrap_or(&IpAddr::V4(Ipv4Addr::LOCALHOST)) {
+            IpAddr::V4(ip) => format!("/ip4/{ip}"),
+            IpAddr::V6(ip) => format!("/ip6/{ip}"),
+        };
+        vec![format!("{host}/udp/{port}/quic-v1"), format!("{host}/tcp/{port}")]
     };
     let numbered = names.into_iter().enumerate();
     Ok(numbered.map(|(at, (name, role))| Seat { name, role, listen: listen(at) }).collect())
@@ -273,7 +280,9 @@ mod tests {
     use super::*;
 
     fn plan() -> Plan {
-        Plan { parties: 2, stations: 2, observers: 1, port: 4100, user: "anna".to_owned() }
+        let hosts = vec!["10.0.0.1".parse().unwrap(), "fd00::2".parse().unwrap()];
+        let user = "anna".to_owned();
+        Plan { parties: 2, stations: 2, observers: 1, port: 4100, hosts, user }
     }
 
     fn make(folder: &Path, plan: &Plan) -> Result<Lab, LabError> {
@@ -298,6 +307,8 @@ mod tests {
             assert_eq!(config.documents, lab.documents);
         }
         assert!(lab.stations[2].config.ends_with("lab/BBB-mfa/cbm.toml"));
+        assert_eq!(lab.stations[0].listen[0], "/ip4/10.0.0.1/udp/4100/quic-v1");
+        assert_eq!(lab.stations[1].listen[1], "/ip6/fd00::2/tcp/4101");
         assert_eq!(lab.stations[4].listen[1], "/ip4/127.0.0.1/tcp/4104");
         Keystore::open(&lab.authorities.join("AAA")).unwrap().load_authority().unwrap();
     }

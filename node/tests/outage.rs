@@ -37,7 +37,8 @@ struct Node {
 async fn pair() -> (TempDir, Node, Node) {
     let folder = tempfile::tempdir().unwrap();
     let user = "nobody".to_owned();
-    let plan = Plan { parties: 2, stations: 1, observers: 0, port: free_pair(), user };
+    let plan =
+        Plan { parties: 2, stations: 1, observers: 0, port: free_pair(), hosts: vec![], user };
     let mut entropy = Entropy::new(&clock::entropy().unwrap());
     let now = Clock::start().now().wall;
     let lab = lab::create(&folder.path().join("lab"), &plan, now, &mut entropy).unwrap();

@@ -46,6 +46,7 @@ pub fn run(args: &Lab) -> Result<(), Failure> {
         stations: args.stations,
         observers: args.observers,
         port: args.port,
+        hosts: Vec::new(),
         user: officer::me(),
     };
     let mut entropy = entropy()?;

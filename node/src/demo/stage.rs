@@ -75,6 +75,7 @@ impl Stage {
             stations: 1,
             observers: 1,
             port: free_ports(4)?,
+            hosts: Vec::new(),
             user: crate::api::officer::me(),
         };
         let seed = clock::entropy().map_err(|error| failed("no randomness", error))?;
