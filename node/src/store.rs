@@ -97,6 +97,12 @@ pub enum StoreError {
     /// No room; nothing was written.
     #[error("no room left in {0}: free some space; nothing was written, try again then")]
     Full(PathBuf),
+    /// The system lets nobody write there, mostly since an error of the disk; nothing was written.
+    #[error(
+        "{0} can be read only: the system lets nobody write there; nothing was written. Look at the \
+         kernel's log (`dmesg`), stop the node, have the disk checked and mounted for writing, start again"
+    )]
+    ReadOnly(PathBuf),
     /// The operating system refused.
     #[error("{what} {path}: {source}")]
     Io {

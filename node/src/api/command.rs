@@ -262,7 +262,11 @@ impl Desk {
 /// Which denials are a matter of rules, and which of the request.
 fn failed(error: &str, failed: &Failed) -> Failure {
     let (code, otherwise) = match failed {
-        Failed::Storage(_) => (Code::Storage, "make room on the disk, then repeat the command"),
+        // A full disk and one that can be read only bring their own remedy.
+        Failed::Storage(_) => (
+            Code::Storage,
+            "nothing was written; look at the disk and the kernel's log (`dmesg`), then try again",
+        ),
         Failed::Denied(denied) => match denied {
             Denied::NoSuchLetter(_) => (Code::NotFound, "`cbm inbox` lists what is here"),
             Denied::NoSuchParty(_)

@@ -217,8 +217,14 @@ impl Journal {
         self.file = options.map_err(at("opening", &path))?;
         (self.writer, self.durable) = (mark.writer, mark.durable);
         let from = mark.writer.offset();
-        let zeros = vec![0; end.min(self.head().size).saturating_sub(from) as usize];
-        self.file.write_all_at(&zeros, u64::from(from)).map_err(self.at("writing"))
+        let mut stands = vec![0; end.min(self.head().size).saturating_sub(from) as usize];
+        self.file.read_exact_at(&mut stands, u64::from(from)).map_err(self.at("reading"))?;
+        if stands.iter().all(|byte| *byte == 0) {
+            // A disk that takes nothing has nothing to take back: it may take the next batch.
+            return Ok(());
+        }
+        stands.fill(0);
+        self.file.write_all_at(&stands, u64::from(from)).map_err(self.at("writing"))
     }
 
     /// See [`super::Store::sync`].

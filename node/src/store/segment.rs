@@ -26,13 +26,15 @@ pub(super) const SYNCING: &str = "syncing";
 /// Name of a segment while it is being made.
 const UNFINISHED: &str = "next.tmp";
 
-/// Names what was tried, on which file; tells "disk full" from the rest.
+/// Names what was tried, on which file; tells a full disk and one that can be read only from the rest.
 pub(super) fn at(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_owned();
+    let folder = |path: &Path| path.parent().map_or_else(PathBuf::new, Path::to_owned);
     move |source| match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            StoreError::Full(path.parent().map_or_else(PathBuf::new, Path::to_owned))
+            StoreError::Full(folder(&path))
         }
+        io::ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly(folder(&path)),
         _ => StoreError::Io { what, path, source },
     }
 }

@@ -55,7 +55,7 @@ fn bind(address: &str) -> std::io::Result<()> {
 pub(super) fn disk(config: &Config, node: Option<&Running>) -> Check {
     let name = "disk";
     if node.is_some_and(|node| !node.health.storing) {
-        let remedy = "make room, or mend the disk; the node goes on by itself";
+        let remedy = "make room, or mend the disk; a node that still can goes on by itself";
         return Check::fail(name, "the journal takes nothing: nothing is sent", remedy);
     }
     // Where the folder is not made yet, the one that it will be made in counts.
