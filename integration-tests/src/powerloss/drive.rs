@@ -73,6 +73,7 @@ pub struct Drive {
     taken: Option<Box<(Self, u64)>>,
     acknowledged: Arc<AtomicU64>,
     sync_fails_in: Option<u64>,
+    write_fails: bool,
     room: usize,
 }
 
@@ -86,6 +87,7 @@ impl Default for Drive {
             taken: None,
             acknowledged: Arc::default(),
             sync_fails_in: None,
+            write_fails: false,
             room: usize::MAX,
         }
     }
@@ -135,6 +137,11 @@ impl Drive {
     /// The `n`-th fsync from now and all after it fail: 1 is the next. 0: none does any more.
     pub fn fail_sync(&mut self, n: u64) {
         self.sync_fails_in = Some(n).filter(|n| *n > 0);
+    }
+
+    /// Every write fails from now on, or none does.
+    pub fn fail_writes(&mut self, fail: bool) {
+        self.write_fails = fail;
     }
 
     /// Room left, in pages of 4 KiB.
@@ -244,6 +251,9 @@ impl Drive {
     }
 
     pub(super) fn write(&mut self, node: u64, at: u64, data: &[u8]) -> Result<u32, Fault> {
+        if self.write_fails {
+            return Err(Fault::Io);
+        }
         self.before_change();
         let room = self.room;
         let at = usize::try_from(at).map_err(|_| Fault::NoSpace)?;

@@ -41,7 +41,7 @@ impl LoopDisk {
         guard::start();
         let mount = TempDir::with_prefix(format!("{}-", guard::name()))?;
         run(Command::new("mount")
-            .args(["-o", "loop"])
+            .args(["-o", "loop,errors=remount-ro"])
             .arg(image(folder.path()))
             .arg(mount.path()))?;
         Ok(Self { mount, folder })
@@ -51,6 +51,39 @@ impl LoopDisk {
     #[must_use]
     pub fn path(&self) -> &Path {
         self.mount.path()
+    }
+
+    /// An error of the file system, after which the kernel lets nobody write.
+    ///
+    /// # Errors
+    /// Where the kernel has no such switch.
+    pub fn fails(&self) -> io::Result<()> {
+        let mounts = std::fs::read_to_string("/proc/mounts")?;
+        let here = self.path().to_str().unwrap_or_default();
+        let device = mounts.lines().find_map(|line| {
+            let mut words = line.split(' ');
+            let device = words.next()?.strip_prefix("/dev/")?;
+            (words.next()? == here).then_some(device)
+        });
+        let device = device.ok_or_else(|| io::Error::other("it is not mounted"))?;
+        std::fs::write(format!("/sys/fs/ext4/{device}/trigger_fs_error"), "a test")
+    }
+
+    /// What an operator does after that: unmounts, has it checked, mounts it again, on another folder.
+    /// Nobody may use it meanwhile.
+    ///
+    /// # Errors
+    /// It cannot be mended.
+    pub fn mend(self) -> io::Result<Self> {
+        let copy = self.copy()?;
+        drop(self);
+        let check =
+            Command::new("fsck.ext4").args(["-f", "-p"]).arg(image(copy.0.path())).output()?;
+        // 1: errors were found and mended.
+        match check.status.code() {
+            Some(0 | 1) => copy.power_on(),
+            _ => Err(io::Error::other(String::from_utf8_lossy(&check.stdout).into_owned())),
+        }
     }
 
     /// What a drive would hold if the power went now. Whoever writes must be stopped meanwhile.
