@@ -11,7 +11,9 @@ use cbm_proto::id::Digest;
 use cbm_proto::time::{MINUTE, SECOND};
 
 use crate::invariants::{self, Failure};
-use crate::options::{Options, Planted};
+use crate::options::Options;
+use crate::planted::Planted;
+use crate::watch;
 use crate::world::World;
 
 /// Virtual time that healing may take, milliseconds.
@@ -68,12 +70,16 @@ pub fn run(seed: u64, planted: Option<Planted>, verbose: bool) -> Outcome {
 
 fn live(world: &mut World) -> Result<(), Failure> {
     world.draw_fate();
-    world.run_until(world.options.safety)?;
+    while world.now() < world.options.safety {
+        world.run_until(world.options.safety.min(world.now() + SECOND))?;
+        watch::tried(world)?;
+    }
     world.heal()?;
     let end = world.now() + HEALING;
     let mut unsettled = Some(String::new());
     while unsettled.is_some() && world.now() < end {
         world.run_until(world.now() + SECOND)?;
+        watch::tried(world)?;
         unsettled = invariants::unsettled(world);
     }
     if let Some(what) = unsettled {
@@ -92,6 +98,16 @@ pub fn many(
     each: impl FnMut(Outcome) -> bool,
 ) {
     spread(seeds, |seed| run(seed, planted, false), each);
+}
+
+/// The first of these seeds that shows a planted fault, if one does.
+pub fn hunt(seeds: impl Iterator<Item = u64>, planted: Planted) -> Option<Outcome> {
+    let mut shown = None;
+    many(seeds, Some(planted), |outcome| {
+        shown = Some(outcome).filter(|outcome| outcome.failure.is_some());
+        shown.is_none()
+    });
+    shown
 }
 
 /// Does the same for each seed on two threads, in order of the seeds; hands each outcome to `each`,

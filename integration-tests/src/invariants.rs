@@ -25,7 +25,8 @@ use cbm_proto::terms::{Level, Outcome};
 
 use crate::model::{Decision, Letter};
 use crate::network::Ix;
-use crate::options::Planted;
+use crate::planted::Planted;
+use crate::watch;
 use crate::world::{Machine, World, Written};
 
 /// Why a world ended before its time.
@@ -139,7 +140,9 @@ pub fn may_speak(world: &mut World, ix: Ix, speak: &Speak) -> Held {
     if envelope.header().author != machine.station || envelope.header().kind == Kind::Beacon {
         return Ok(());
     }
-    if world.options.planted.is_none() && !machine.disk.keeps(&envelope.id()) {
+    // With this fault people are to see it by what comes of it.
+    let early = world.options.planted == Some(Planted::ReceiptBeforeSync);
+    if !early && !machine.disk.keeps(&envelope.id()) {
         let what = format!("{} says {:?} before it is durable", machine.name, envelope.id());
         return Err(Failure::broken("I1", what));
     }
@@ -153,7 +156,11 @@ pub fn may_speak(world: &mut World, ix: Ix, speak: &Speak) -> Held {
 pub fn noticed(world: &mut World, ix: Ix, notice: &Notice) -> Held {
     let name = world.machines[ix].name.clone();
     match notice {
-        Notice::Settled { msg, station, level } if *level >= Level::L1 => {
+        Notice::Settled { msg, station, level } => {
+            world.watch.told(ix, *msg, *station, *level)?;
+            if *level < Level::L1 {
+                return Ok(());
+            }
             let stored = |m: &&Machine| m.disk.opened(msg) || m.rolled_back;
             let mut theirs = world.machines.iter().filter(|m| m.station == *station);
             if theirs.any(|m| stored(&m)) {
@@ -164,7 +171,10 @@ pub fn noticed(world: &mut World, ix: Ix, notice: &Notice) -> Held {
         }
         // With this fault people are told before the disk has it; what matters is who else is.
         Notice::Letter(_) if world.options.planted == Some(Planted::ReceiptBeforeSync) => Ok(()),
-        Notice::Letter(msg) => shown(world, ix, msg),
+        Notice::Letter(msg) => {
+            world.watch.shown(ix, *msg)?;
+            shown(world, ix, msg)
+        }
         Notice::Clone if !world.cloned.contains(&world.machines[ix].station) => {
             Err(Failure::broken("I6", format!("{name} says CLONE, but nobody else has its keys")))
         }
@@ -228,6 +238,7 @@ pub fn all(world: &mut World) -> Held {
             return Err(Failure::broken("I2", format!("{} shows a letter twice", machine.name)));
         }
         marks_are_true(machine)?;
+        watch::remembers(world, ix)?;
         for msg in once {
             shown(world, ix, &msg)?;
         }

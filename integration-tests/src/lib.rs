@@ -17,6 +17,8 @@ pub mod model;
 pub mod nets;
 pub mod network;
 pub mod options;
+pub mod planted;
 pub mod powerloss;
 pub mod processes;
+pub mod watch;
 pub mod world;

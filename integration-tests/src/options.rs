@@ -8,38 +8,7 @@ use std::fmt;
 use cbm_proto::time::{MINUTE, SECOND};
 
 use crate::chance::Chance;
-
-/// A fault put in on purpose, to show that the simulator sees faults of its kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Planted {
-    /// The station believes that nothing is missing below the largest number it holds.
-    GapIgnored,
-    /// The station's marks jump over holes.
-    MarkPastHole,
-    /// The shell lets everything out before the disk has it.
-    ReceiptBeforeSync,
-}
-
-impl Planted {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::GapIgnored, Self::MarkPastHole, Self::ReceiptBeforeSync];
-
-    /// The name on the command line.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::GapIgnored => "gap-ignored",
-            Self::MarkPastHole => "mark-past-hole",
-            Self::ReceiptBeforeSync => "receipt-before-sync",
-        }
-    }
-
-    /// The fault of this name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|planted| planted.name() == name)
-    }
-}
+use crate::planted::Planted;
 
 /// Which stations are linked of their own accord.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

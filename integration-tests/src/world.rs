@@ -31,6 +31,7 @@ use crate::invariants::{Failure, Held, Spoken};
 use crate::model::Model;
 use crate::network::{Ix, LinkId, Network};
 use crate::options::{Options, Weather};
+use crate::watch::Watch;
 
 use chaos::Misfortune;
 use founding::Founded;
@@ -136,6 +137,8 @@ pub struct World {
     pub model: Model,
     /// Every number that an honest station used in public.
     pub spoken: Spoken,
+    /// What people were told, and what is owed to them.
+    pub watch: Watch,
     /// Stations that break the rules on purpose.
     pub forgers: BTreeSet<StationId>,
     /// Machines of which a second copy runs: a station's CLONE is expected there.
@@ -179,6 +182,7 @@ impl World {
             network,
             model: Model::default(),
             spoken: Spoken::default(),
+            watch: Watch::default(),
             forgers: BTreeSet::new(),
             cloned: BTreeSet::new(),
             rejected: 0,
@@ -263,10 +267,7 @@ impl World {
                 Ok(())
             }
             Event::TakeKeys(ix) => self.take_keys(ix),
-            Event::Misfortune(misfortune) => {
-                self.misfortune(misfortune);
-                Ok(())
-            }
+            Event::Misfortune(misfortune) => self.misfortune(misfortune),
         }
     }
 

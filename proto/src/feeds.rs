@@ -165,9 +165,8 @@ impl Feed {
         }
     }
 
-    /// For the simulator only: the planted fault "mark past a hole".
-    #[cfg(feature = "planted-faults")]
-    pub fn jump(&mut self) {
+    /// The planted fault "mark past a hole": never called in a product.
+    pub(crate) fn jump(&mut self) {
         if let Some(last) = self.above.last() {
             self.above = Ranges::default();
             self.mark = last;

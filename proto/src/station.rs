@@ -14,6 +14,7 @@ mod open;
 mod pair;
 mod past;
 mod people;
+mod planted;
 mod pull;
 mod regain;
 mod reseal;
@@ -31,6 +32,8 @@ use bytes::Bytes;
 
 pub use self::generations::Handover;
 pub use self::past::RestoreError;
+#[cfg(feature = "planted-faults")]
+pub use self::planted::Fault;
 pub use self::regain::{Correspondent, Report};
 pub use self::view::{Addressee, ReopenError, Status};
 pub use self::voice::{Heartbeat, Speaks};
@@ -58,6 +61,8 @@ use self::generations::Secrets;
 use self::hear::Rates;
 use self::meet::Meet;
 use self::pair::Pairs;
+#[cfg(not(feature = "planted-faults"))]
+use self::planted::Fault;
 use self::spread::Spread;
 use self::voice::Voice;
 
@@ -74,16 +79,6 @@ pub struct Setup {
     /// The store was restored from a backup whose newest record is of this time: what came later
     /// is asked for. May be given again at later starts; the journal knows what is done.
     pub restored: Option<Timestamp>,
-}
-
-/// A fault planted for the simulator, to prove that it can see.
-#[cfg(feature = "planted-faults")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Missing numbers are never asked for.
-    GapIgnored,
-    /// A feed's mark jumps over its holes.
-    MarkPastHole,
 }
 
 /// One node's whole protocol state.
@@ -232,6 +227,7 @@ impl Station {
             Input::Heard { from, token, bytes } => {
                 let verdict = self.hear(&mut turn, from, bytes);
                 turn.effects.verdicts.push((token, verdict));
+                self.misjudge(&mut turn, token, verdict);
             }
             Input::Linked { peer } => self.meet(&mut turn, peer),
             Input::Unlinked { peer } => self.part_from(&mut turn, peer),
@@ -335,29 +331,16 @@ impl Station {
         turn.effects.appends.push(Record { kind: RecordKind::Envelope, salt, bytes });
     }
 
+    /// The wall clock where it is trusted: `None` lets nothing expire.
+    fn trusted(&self, now: Now) -> Option<Timestamp> {
+        (self.voice.trusted || self.planted(Fault::ExpiredInDoubt)).then_some(now.wall)
+    }
+
     /// Appends an own event, under the archive key.
     fn note(&self, turn: &mut Turn, msg: Option<MsgId>, what: What) {
         let record = own::seal(&self.keys.archive, &mut turn.entropy, msg, what);
         turn.effects.appends.push(record);
     }
-
-    /// For the simulator only.
-    #[cfg(feature = "planted-faults")]
-    pub fn plant(&mut self, fault: Fault) {
-        self.fault = Some(fault);
-    }
-
-    fn ignores_gaps(&self) -> bool {
-        #[cfg(feature = "planted-faults")]
-        return self.fault == Some(Fault::GapIgnored);
-        #[cfg(not(feature = "planted-faults"))]
-        false
-    }
-}
-
-/// The wall clock where it is trusted: `None` lets nothing expire.
-fn trusted(voice: &Voice, now: Now) -> Option<Timestamp> {
-    voice.trusted.then_some(now.wall)
 }
 
 fn copy(bytes: &[u8]) -> Bytes {

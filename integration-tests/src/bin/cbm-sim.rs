@@ -10,12 +10,12 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use cbm_integration_tests::campaign::{self, Outcome};
 use cbm_integration_tests::histories;
-use cbm_integration_tests::options::Planted;
+use cbm_integration_tests::planted::{self, Row};
 
 struct Arguments {
     from: u64,
-    seeds: u64,
-    planted: Option<Planted>,
+    seeds: Option<u64>,
+    faults: Vec<Row>,
     histories: Option<u64>,
     verbose: bool,
 }
@@ -33,36 +33,40 @@ fn main() -> ExitCode {
     if let Some(count) = arguments.histories {
         return membership(arguments.from, count, arguments.verbose);
     }
-    match (arguments.planted, arguments.seeds) {
-        (Some(planted), _) => hunt(planted, &arguments),
-        (None, 1) => one(&arguments),
-        (None, _) => many(&arguments),
+    match arguments.seeds {
+        _ if !arguments.faults.is_empty() => hunt_all(&arguments),
+        None => one(&arguments),
+        Some(seeds) => many(seeds, &arguments),
     }
 }
 
 fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
-    let mut out = Arguments { from: 0, seeds: 1, planted: None, histories: None, verbose: false };
+    let mut out =
+        Arguments { from: 0, seeds: None, faults: Vec::new(), histories: None, verbose: false };
     let mut from = None;
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or(format!("`{word}` needs a value"));
         match word.as_str() {
-            "--seeds" => out.seeds = number(&value()?)?,
+            "--seeds" => out.seeds = Some(number(&value()?)?),
             "--histories" => out.histories = Some(number(&value()?)?),
             "--from" => from = Some(number(&value()?)?),
             "--verbose" => out.verbose = true,
-            "--fault" => {
-                let name = value()?;
-                out.planted = Some(Planted::from_name(&name).ok_or(format!(
-                    "no fault is called `{name}`; there are gap-ignored, mark-past-hole and \
-                     receipt-before-sync"
-                ))?);
-            }
+            "--fault" => out.faults = faults(&value()?)?,
             seed => from = Some(number(seed)?),
         }
     }
-    out.from =
-        from.unwrap_or_else(|| if out.seeds == 1 && out.histories.is_none() { drawn() } else { 0 });
+    let alone = out.seeds.is_none() && out.histories.is_none() && out.faults.is_empty();
+    out.from = from.unwrap_or_else(|| if alone { drawn() } else { 0 });
     Ok(out)
+}
+
+fn faults(name: &str) -> Result<Vec<Row>, String> {
+    let all = || planted::TABLE.map(|row| row.name).join(", ");
+    match (name, planted::find(name)) {
+        ("all", _) => Ok(planted::TABLE.to_vec()),
+        (_, Some(row)) => Ok(vec![*row]),
+        _ => Err(format!("no fault is called `{name}`; there are all, {}", all())),
+    }
 }
 
 fn number(word: &str) -> Result<u64, String> {
@@ -90,10 +94,10 @@ fn one(arguments: &Arguments) -> ExitCode {
     outcome.failure.map_or(ExitCode::SUCCESS, |failure| ExitCode::from(failure.code()))
 }
 
-fn many(arguments: &Arguments) -> ExitCode {
+fn many(seeds: u64, arguments: &Arguments) -> ExitCode {
     let began = Instant::now();
     let (mut worst, mut failed, mut letters) = (0, Vec::new(), 0);
-    campaign::many(arguments.from..arguments.from + arguments.seeds, None, |outcome| {
+    campaign::many(arguments.from..arguments.from + seeds, None, |outcome| {
         letters += outcome.promised;
         if let Some(failure) = &outcome.failure {
             worst = worst.max(failure.code());
@@ -106,8 +110,7 @@ fn many(arguments: &Arguments) -> ExitCode {
     });
     failed.sort_unstable();
     println!(
-        "{} seeds from {}, {letters} letters, {} failed {failed:?}, {:.1} s",
-        arguments.seeds,
+        "{seeds} seeds from {}, {letters} letters, {} failed {failed:?}, {:.1} s",
         arguments.from,
         failed.len(),
         began.elapsed().as_secs_f64()
@@ -115,25 +118,26 @@ fn many(arguments: &Arguments) -> ExitCode {
     ExitCode::from(worst)
 }
 
-fn hunt(planted: Planted, arguments: &Arguments) -> ExitCode {
-    let (mut found, mut looked) = (None, 0);
-    let seeds = arguments.from..arguments.from + arguments.seeds;
-    campaign::many(seeds, Some(planted), |outcome| {
-        looked += 1;
-        if outcome.failure.is_some() {
-            tell(&outcome);
-            found = Some(outcome.seed);
-        }
-        found.is_none()
-    });
-    match found {
-        Some(seed) => {
-            println!("{}: shown by seed {seed}, {looked} looked at", planted.name());
-            ExitCode::SUCCESS
+fn hunt_all(arguments: &Arguments) -> ExitCode {
+    let began = Instant::now();
+    let missed = arguments.faults.iter().filter(|row| !hunt(row, arguments)).count();
+    let all = arguments.faults.len();
+    println!("{} of {all} faults shown, {:.1} s", all - missed, began.elapsed().as_secs_f64());
+    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Looks at seeds until one shows the fault; false if none does.
+fn hunt(row: &Row, arguments: &Arguments) -> bool {
+    let seeds = arguments.seeds.unwrap_or(row.within);
+    match campaign::hunt(arguments.from..arguments.from + seeds, row.planted) {
+        Some(Outcome { seed, failure, .. }) => {
+            let failure = failure.map(|failure| failure.to_string()).unwrap_or_default();
+            println!("{}: shown by seed {seed}: {failure}", row.name);
+            true
         }
         None => {
-            println!("{}: not shown by any of {looked} seeds", planted.name());
-            ExitCode::FAILURE
+            println!("{}: not shown by any of {seeds} seeds", row.name);
+            false
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::disk::Image;
 use crate::invariants::Held;
 use crate::network::Ix;
 use crate::options::Weather;
+use crate::watch;
 use cbm_proto::time::{SECOND, Timestamp};
 
 /// Something bad that happens at its time.
@@ -74,13 +75,14 @@ impl World {
         self.schedule(at, Event::Misfortune(misfortune));
     }
 
-    pub(super) fn misfortune(&mut self, misfortune: Misfortune) {
+    pub(super) fn misfortune(&mut self, misfortune: Misfortune) -> Held {
         if !self.faults && !matches!(misfortune, Misfortune::Mend(_)) {
-            return;
+            return Ok(());
         }
         self.note(usize::MAX, &format!("{misfortune:?}"), &[]);
         match misfortune {
             Misfortune::PowerCut(ix) => {
+                watch::remembers(self, ix)?;
                 let away = self.chance.misfortune.between(100..=self.options.away);
                 self.power_off(ix);
                 self.after(away, Event::Start(ix));
@@ -111,6 +113,7 @@ impl World {
                 }
             }
         }
+        Ok(())
     }
 
     /// Cuts cables; whoever has a link over one notices within some seconds.
@@ -131,6 +134,7 @@ impl World {
     pub(super) fn roll_back(&mut self, ix: Ix, image: Image, moved: bool) {
         self.power_off(ix);
         let forgotten = self.machines[ix].disk.roll_back(image);
+        self.watch.off(ix, &self.machines[ix].disk, true);
         self.note(ix, &format!("goes back to {} ms", image.at), &[]);
         self.model.forget(ix, &forgotten);
         let back =

@@ -15,7 +15,7 @@ use cbm_proto::primitives::digest;
 use super::World;
 use crate::invariants::{self, Failure, Held};
 use crate::network::Ix;
-use crate::options::Planted;
+use crate::planted::Planted;
 
 /// Burns down with each effect; at zero the machine loses its power.
 struct Fuse(Option<u64>);
@@ -117,7 +117,11 @@ impl World {
         }
         match self.store(ix, appends, fuse) {
             Stored::Crashed => return self.lose_power(ix),
-            Stored::Failed => return self.throw_away(ix),
+            Stored::Failed => {
+                if self.options.planted != Some(Planted::FailedAppendIgnored) {
+                    return self.throw_away(ix);
+                }
+            }
             Stored::Durable => {}
         }
         if !early {
@@ -154,6 +158,11 @@ impl World {
             }
             self.note(ix, "append", &record.bytes);
             self.machines[ix].disk.append(record);
+        }
+        if matches!(fault, Some(DiskFault::Sync))
+            && self.options.planted == Some(Planted::FailedSyncIgnored)
+        {
+            return Stored::Durable;
         }
         if fuse.burns() || matches!(fault, Some(DiskFault::Sync)) {
             return Stored::Crashed;

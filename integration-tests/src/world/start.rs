@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use cbm_proto::event::Input;
 use cbm_proto::id::EnvelopeId;
-use cbm_proto::station::{Fault, Station};
+use cbm_proto::station::Station;
 
 use super::{Event, Run, World};
 use crate::invariants::{Failure, Held};
 use crate::network::Ix;
-use crate::options::Planted;
+use crate::planted::Planted;
 
 /// How long the other end of a link may believe in it after a machine went off, milliseconds.
 const BELIEF: u64 = 6_000;
@@ -62,7 +62,7 @@ impl World {
     }
 
     /// A station as the disk has it.
-    fn restored(&self, ix: Ix) -> Result<Station, Failure> {
+    pub(crate) fn restored(&self, ix: Ix) -> Result<Station, Failure> {
         let machine = &self.machines[ix];
         let mut station = Station::new(self.founded.setup(
             machine.station,
@@ -70,10 +70,8 @@ impl World {
             machine.restored,
             &machine.disk,
         )?);
-        match self.options.planted {
-            Some(Planted::GapIgnored) => station.plant(Fault::GapIgnored),
-            Some(Planted::MarkPastHole) => station.plant(Fault::MarkPastHole),
-            Some(Planted::ReceiptBeforeSync) | None => {}
+        if let Some(Planted::Station(fault)) = self.options.planted {
+            station.plant(fault);
         }
         for record in machine.disk.records() {
             station.restore(record).map_err(|error| {
@@ -133,6 +131,7 @@ impl World {
         }
         let kept = self.chance.misfortune.index(self.machines[ix].disk.unsynced() + 1);
         self.machines[ix].disk.crash(kept);
+        self.watch.off(ix, &self.machines[ix].disk, false);
         self.note(ix, "off", &[]);
         for (at, link) in self.network.off(ix) {
             let delay = self.chance.network.below(BELIEF);

@@ -15,7 +15,7 @@ use crate::schedule::Timer;
 use crate::sync::{self, Ask, Custody, DaySets, Entry, Say};
 use crate::time::Mono;
 
-use super::{Station, Turn, trusted};
+use super::{Station, Turn};
 
 /// What we asked, to know what an answer is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -190,7 +190,7 @@ impl Station {
     /// Dials a station that owes us something and is not linked: what it said may have come to a
     /// disk that no longer has it, and pair lanes are compared by their two ends only.
     fn dial_a_debtor(&mut self, turn: &mut Turn) {
-        let wall = super::trusted(&self.voice, turn.now);
+        let wall = self.trusted(turn.now);
         let debtors: BTreeSet<StationId> = self
             .outbox
             .iter()
@@ -210,7 +210,8 @@ impl Station {
     /// The feeds that both a peer and we may see, and what is carried for others.
     fn summary_for(&mut self, turn: &Turn, peer: StationId) -> (Vec<Entry>, DaySets) {
         let entries = sync::entries(&self.feeds, |feed: &FeedId| self.shares(peer, feed));
-        (entries, self.pairs.day_sets(trusted(&self.voice, turn.now)))
+        let wall = self.trusted(turn.now);
+        (entries, self.pairs.day_sets(wall))
     }
 
     /// Whether a feed that we hold is one that this peer may have.

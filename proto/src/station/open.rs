@@ -17,7 +17,7 @@ use crate::terms::{Cause, Level, Relation};
 use crate::time::Timestamp;
 use crate::wire::{self, Opening, own::What};
 
-use super::{Station, Turn};
+use super::{Fault, Station, Turn};
 
 impl Station {
     /// Opens one envelope that is addressed to us.
@@ -86,7 +86,7 @@ impl Station {
             return;
         };
         let (msg, author) = (received.msg, received.author);
-        if self.inbox.holds(&received.party, &msg) {
+        if self.is_copy(&received) {
             let own = wire::OwnOpened {
                 msg_id: super::copy(&msg.0),
                 content_root: super::copy(&received.named.content_root.0),
@@ -119,6 +119,19 @@ impl Station {
         self.inbox.enter(received);
         self.owe_machine_levels(turn, msg, author);
         turn.speak(Speak::Tell(Notice::Letter(msg)));
+    }
+
+    /// Whether the letter is here already, whatever brought it.
+    fn is_copy(&self, received: &Received) -> bool {
+        if self.planted(Fault::ShownTwice) {
+            return false;
+        }
+        let party = &received.party;
+        let near = |last: &Received| {
+            last.party == *party && received.received_at.since(last.received_at) < 2_000
+        };
+        self.inbox.holds(party, &received.msg)
+            || self.planted(Fault::DedupByTime) && self.inbox.iter().any(near)
     }
 
     fn as_received(
@@ -177,6 +190,9 @@ impl Station {
     /// What an addressee says of our letters.
     fn take_receipt(&mut self, turn: &mut Turn, envelope: &Envelope, receipt: &Receipt) {
         let author = envelope.header().author;
+        if self.planted(Fault::NotedFirst) {
+            self.note_opened(turn, envelope, wire::OwnOpened::default(), Opening::Receipt);
+        }
         for entry in &receipt.entries {
             match self.rise_of(entry) {
                 Some((msg, rise)) => self.settle_level(turn, msg, author, rise),
@@ -199,7 +215,8 @@ impl Station {
     /// The level that an entry states, if it names exactly what we sent.
     fn rise_of(&self, entry: &Entry) -> Option<(MsgId, Rise)> {
         let letter = self.outbox.get(&entry.of)?;
-        let names_ours = letter.is_named_by(&entry.digest, &entry.content_root);
+        let names_ours = letter.is_named_by(&entry.digest, &entry.content_root)
+            || self.planted(Fault::ContentUnchecked);
         let Entry { level, outcome, at, .. } = *entry;
         names_ours.then_some((entry.of, Rise { level, outcome, at, path: Some(Path::Gossip) }))
     }
@@ -241,6 +258,12 @@ impl Station {
 
     /// Books and tells a level, where it rises.
     pub(super) fn settle_level(&mut self, turn: &mut Turn, msg: MsgId, by: StationId, rise: Rise) {
+        if self.planted(Fault::LevelLowered)
+            && let Some(owed) = self.outbox.owed_mut(&msg, &by)
+            && owed.level > Some(rise.level)
+        {
+            (owed.level, owed.outcome) = (None, None);
+        }
         if !self.outbox.rises(&msg, &by, &rise) {
             return;
         }

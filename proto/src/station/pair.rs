@@ -28,7 +28,7 @@ use crate::wire::{self, own::What};
 
 use super::hear::Way;
 use super::meet::Question;
-use super::{Speaks, Station, Turn};
+use super::{Fault, Speaks, Station, Turn};
 
 /// A letter's copies arrive by several ways at once; a receipt is said again only after this.
 const SAY_AGAIN: u64 = 5 * SECOND;
@@ -123,6 +123,12 @@ impl Pairs {
             self.enter(made_at, envelope.id(), author);
         }
         in_time && room
+    }
+
+    /// What is carried between two others.
+    pub(super) fn carried(&self) -> impl Iterator<Item = &EnvelopeId> {
+        let all = self.spread.values().flat_map(BTreeMap::keys);
+        all.filter(|id| !self.ours.contains_key(id))
     }
 
     /// Takes up what was carried before a restart.
@@ -281,7 +287,10 @@ impl Station {
     }
 
     fn say_receipt(&mut self, turn: &mut Turn, author: StationId, status: Status, dues: &[Due]) {
-        let entries: Vec<Entry> = dues.iter().map(|due| due.entry.clone()).collect();
+        let mut entries: Vec<Entry> = dues.iter().map(|due| due.entry.clone()).collect();
+        if self.planted(Fault::Liar) {
+            entries.iter_mut().for_each(|entry| entry.content_root.0[0] ^= 1);
+        }
         let Some(me) = self.directory.member(&self.me) else { return };
         let Some(to) = self.directory.member(&author) else { return };
         let origin =
@@ -334,7 +343,10 @@ impl Station {
         let Some(entry) = Entry::from_bytes(&letter.entry) else { return };
         // It names the envelope that came: its author may know no other.
         let (digest, content_root) = (envelope.id(), envelope.header().root);
-        let entry = Entry { digest, content_root, ..entry };
+        let entry = match self.planted(Fault::CopyUnnamed) {
+            true => entry,
+            false => Entry { digest, content_root, ..entry },
+        };
         self.pairs.said.insert((author, msg), turn.now.mono);
         self.pairs.owe(Due { author, status, msg, entry });
     }

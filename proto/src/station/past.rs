@@ -25,7 +25,7 @@ use crate::time::Timestamp;
 use crate::wire::{self, Opening, own::What};
 
 use super::hear::{Lane, Way};
-use super::{Station, Turn, id16};
+use super::{Fault, Station, Turn, id16};
 
 /// Why a journal cannot be taken up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +72,7 @@ impl Station {
         let header = *envelope.header();
         match self.lane_of(&envelope.feed()) {
             Lane::Closed => return Ok(()),
+            Lane::Foreign if self.planted(Fault::CarriedDropped) => return Ok(()),
             Lane::Foreign => {
                 self.pairs.restore_carried(&envelope);
                 return Ok(());
@@ -82,6 +83,9 @@ impl Station {
                 self.pairs.seen_on_gossip(&envelope, Way::Stream);
                 if header.author == self.me {
                     self.pairs.restore(peer, &envelope);
+                    if self.planted(Fault::NumberReused) {
+                        return Ok(());
+                    }
                 }
             }
         }
@@ -120,7 +124,8 @@ impl Station {
             What::Taken(own) => self.restore_taken(&own),
             What::Due(own) => {
                 let msg = id16(&own.msg_id, MsgId::from_slice)?;
-                if let Some(entry) = Entry::from_bytes(&own.entry) {
+                let entry = Entry::from_bytes(&own.entry);
+                if let Some(entry) = entry.filter(|_| !self.planted(Fault::StatementDropped)) {
                     self.pairs.restore_stated(msg, entry);
                 }
                 Ok(())
@@ -133,7 +138,7 @@ impl Station {
             What::Resent(own) => self.restore_resent(&own),
             What::Unmatched(own) => self.restore_unmatched(&own),
             What::Behind(_) => {
-                self.voice.ahead = true;
+                self.voice.ahead = !self.planted(Fault::BehindForgotten);
                 Ok(())
             }
             What::Checked(own) => {
@@ -210,6 +215,9 @@ impl Station {
     fn restore_taken(&mut self, own: &wire::OwnTaken) -> Result<(), RestoreError> {
         let msg = id16(&own.msg_id, MsgId::from_slice)?;
         let draft = Draft::from_bytes(&own.draft).map_err(|_| RestoreError::Form)?;
+        if self.planted(Fault::DraftDropped) {
+            return Ok(());
+        }
         let owed = self.addressees(&draft).unwrap_or_default();
         self.wait(msg, draft, owed, Timestamp(own.at));
         Ok(())

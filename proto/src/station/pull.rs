@@ -10,7 +10,7 @@ use crate::sync::{Ask, DaySets, Entry, Numbers, Say};
 
 use super::hear::Way;
 use super::meet::Question;
-use super::{Station, Turn};
+use super::{Fault, Station, Turn};
 
 impl Station {
     /// What a peer holds, against what we hold.
@@ -67,7 +67,7 @@ impl Station {
     /// A peer holds these numbers.
     pub(super) fn claim(&mut self, peer: StationId, numbers: Numbers) {
         let mark = self.feeds.get(&numbers.feed).map_or(0, feeds::Feed::mark);
-        if numbers.to <= mark || self.ignores_gaps() {
+        if numbers.to <= mark || self.planted(Fault::GapIgnored) {
             return;
         }
         let runs = self.meet.claims.entry(peer).or_default().feeds.entry(numbers.feed).or_default();

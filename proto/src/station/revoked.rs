@@ -10,7 +10,7 @@ use crate::event::{Denied, Notice, Speak};
 use crate::id::{Digest, KeyId, StationId};
 use crate::inbox::{Place, Received};
 
-use super::{Speaks, Station, Turn};
+use super::{Fault, Speaks, Station, Turn};
 
 impl Station {
     /// Whether a station may be linked with: a PEER key of it is certified and not revoked.
@@ -47,7 +47,10 @@ impl Station {
     /// what anybody stands by.
     pub(super) fn still_counts(&self, envelope: &Envelope, key: KeyId) -> Result<(), Refusal> {
         let header = envelope.header();
-        let Some(revoked) = self.directory.revoked(&header.author, &key) else { return Ok(()) };
+        let revoked = self.directory.revoked(&header.author, &key);
+        let Some(revoked) = revoked.filter(|_| !self.planted(Fault::RevokedAccepted)) else {
+            return Ok(());
+        };
         let stands = header.kind != Kind::Beacon
             && revoked.stands_by(&envelope.feed(), header.seq, &Digest(envelope.id().0));
         if stands { Ok(()) } else { Err(Refusal::RevokedKey(key)) }

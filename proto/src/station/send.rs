@@ -18,7 +18,7 @@ use crate::terms::{Level, Outcome, Relation, Status};
 use crate::wire::{self, own::What};
 
 use super::meet::Question;
-use super::{Speaks, Station, Turn, trusted};
+use super::{Fault, Speaks, Station, Turn};
 
 /// Stations that are asked to carry a letter whose addressee cannot be reached.
 const CARRIERS: usize = 3;
@@ -142,7 +142,8 @@ impl Station {
                 return Err(Denied::NotInGroup { party, group });
             }
             let stations = self.directory.stations_of(party).filter(|m| m.id != self.me);
-            owed.extend(stations.map(|m| (m.id, Owed::new(copy))));
+            let most = if self.planted(Fault::SiblingForgotten) { 1 } else { usize::MAX };
+            owed.extend(stations.take(most).map(|m| (m.id, Owed::new(copy))));
         }
         match owed.len() {
             0 => Err(Denied::NoRecipient),
@@ -218,7 +219,10 @@ impl Station {
 
     /// Says a letter again to one addressee, along another path each time.
     pub(super) fn repeat(&mut self, turn: &mut Turn, msg: MsgId, station: StationId) {
-        let wall = trusted(&self.voice, turn.now);
+        if self.planted(Fault::RetryDropped) {
+            return;
+        }
+        let wall = self.trusted(turn.now);
         let open = self.outbox.unconfirmed_by(station, wall).any(|(id, _)| *id == msg);
         match self.voice.speaks {
             Speaks::Yes if open => {}
@@ -272,7 +276,7 @@ impl Station {
         if self.voice.speaks != Speaks::Yes {
             return;
         }
-        let wall = trusted(&self.voice, turn.now);
+        let wall = self.trusted(turn.now);
         let open: Vec<MsgId> =
             self.outbox.unconfirmed_by(peer, wall).map(|(msg, _)| *msg).collect();
         for msg in open {

@@ -142,6 +142,11 @@ impl Station {
         &self.voice.beacons
     }
 
+    /// What is carried for others, by id.
+    pub fn carried(&self) -> impl Iterator<Item = &EnvelopeId> {
+        self.pairs.carried()
+    }
+
     /// The letters that we sent.
     pub fn sent(&self) -> impl Iterator<Item = (&MsgId, &Outgoing)> {
         self.outbox.iter()

@@ -25,7 +25,7 @@ use crate::time::{MINUTE, Mono, SECOND, Timestamp};
 use crate::wire::{self, own::What};
 
 use super::{
-    Station, Turn,
+    Fault, Station, Turn,
     meet::Question,
     twin::{LISTEN, LISTEN_EVERY},
 };
@@ -191,7 +191,7 @@ impl Station {
                 let lost = self.voice.lost.take();
                 self.begin_after(turn, lost);
             }
-        } else if everybody && !self.voice.ahead {
+        } else if (everybody && !self.voice.ahead) || self.planted(Fault::HeadsNotAsked) {
             self.speak(turn);
         } else if (everybody || (graced && all_linked))
             || now.since(self.voice.started) >= HEADS_WAIT
