@@ -116,7 +116,7 @@ impl Station {
     /// A letter that asks for an answer by a time that is over, or that is over itself, is a slip: it
     /// would be late, or never repeated, from its first moment. Only a clock in doubt lets it pass.
     fn is_timely(&self, turn: &Turn, draft: &Draft) -> Result<(), Denied> {
-        let Some(now) = trusted(&self.voice, turn.now) else { return Ok(()) };
+        let Some(now) = self.trusted(turn.now) else { return Ok(()) };
         let times =
             [("reply_by", draft.header.reply_by()), ("expires_at", draft.header.expires_at())];
         match times.into_iter().find_map(|(field, at)| Some((field, at.filter(|at| *at <= now)?))) {
