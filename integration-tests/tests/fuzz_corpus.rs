@@ -71,7 +71,9 @@ fn no_mutation_of_the_corpus_breaks_its_target() {
             let (one, other) = (pick(&mut chance), pick(&mut chance));
             let input = mutate::child(&mut chance, one, other);
             if broken(target, &input) {
-                let path = std::env::temp_dir().join(format!("{}-{seed}-{round}", target.name));
+                let prefix = format!("{}-{seed}-{round}-", target.name);
+                let file = tempfile::Builder::new().prefix(&prefix).tempfile().unwrap();
+                let (_, path) = file.keep().unwrap();
                 fs::write(&path, &input).unwrap();
                 failed.push(path.display().to_string());
                 break;
