@@ -16,9 +16,12 @@ mod letters;
 pub mod mutate;
 mod requests;
 pub mod seeds;
+pub mod station;
 mod streams;
 mod texts;
 mod world;
+
+use std::sync::OnceLock;
 
 /// One target.
 #[derive(Clone, Copy)]
@@ -58,6 +61,7 @@ pub const TARGETS: &[Target] = &[
     target("cards", 50, cards::cards),
     target("requests", 50, requests::requests),
     target("texts", 100, texts::texts),
+    target("station", 5, station::station),
 ];
 
 /// Runs the target of this name on one input.
@@ -67,4 +71,14 @@ pub const TARGETS: &[Target] = &[
 pub fn run(name: &str, data: &[u8]) {
     let target = TARGETS.iter().find(|target| target.name == name).expect("a target");
     (target.run)(data);
+}
+
+/// Runs the target that `CBM_TARGET` names: one program instead of one a target.
+///
+/// # Panics
+/// As [`run`].
+pub fn run_named(data: &[u8]) {
+    static NAME: OnceLock<String> = OnceLock::new();
+    let name = NAME.get_or_init(|| std::env::var("CBM_TARGET").expect("CBM_TARGET names a target"));
+    run(name, data);
 }

@@ -1,7 +1,7 @@
 //! Every fuzz target on stable Rust: the corpus in the tree, then seeded mutations of it.
 //!
 //! `CBM_FUZZ` says how many mutations the quickest target gets (300 without it), the others their
-//! share; `CBM_SEED` where they begin. A mutation that fails is printed with its target and written to
+//! share; `CBM_SEED` where they begin, `CBM_TARGET` which target alone. A mutation that fails is printed with its target and written to
 //! the temporary folder, from where it goes into the corpus. `CBM_WRITE=1` writes the seeds anew.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -11,7 +11,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use cbm_integration_tests::chance::Chance;
+use cbm_integration_tests::fuzz::station::{Reach, play};
 use cbm_integration_tests::fuzz::{TARGETS, Target, mutate, seeds};
+use cbm_proto::station::Fault;
 
 /// What all of the corpus may have together, bytes.
 const CORPUS_MAX: u64 = 1024 * 1024;
@@ -63,7 +65,8 @@ fn nothing_in_the_corpus_breaks_its_target() {
 fn no_mutation_of_the_corpus_breaks_its_target() {
     let (rounds, seed) = (number("CBM_FUZZ", 300), number("CBM_SEED", 1));
     let mut failed = Vec::new();
-    for target in TARGETS {
+    let only = std::env::var("CBM_TARGET").ok();
+    for target in TARGETS.iter().filter(|t| only.as_deref().is_none_or(|only| only == t.name)) {
         let inputs = corpus(target);
         let mut chance = Chance::new(seed, target.name);
         for round in 0..(rounds * target.share).div_ceil(100) {
@@ -114,4 +117,31 @@ fn each_target_is_one_of_cargo_fuzz() {
         let text = fs::read_to_string(&file).unwrap_or_default();
         assert!(text.contains(&format!("\"{}\"", target.name)), "{}", file.display());
     }
+}
+
+fn programs() -> Vec<Vec<u8>> {
+    let station = TARGETS.iter().find(|target| target.name == "station").unwrap();
+    corpus(station).into_iter().map(|(_, input)| input).collect()
+}
+
+#[test]
+fn the_programs_of_the_station_reach_what_it_does() {
+    let mut all = Reach::default();
+    for program in programs() {
+        let reach = play(&program, None);
+        all.shown += reach.shown;
+        all.sent += reach.sent;
+        all.feeds += reach.feeds;
+        all.incidents += reach.incidents;
+        all.documents += reach.documents;
+    }
+    let least = [all.shown, all.sent, all.feeds, all.incidents, all.documents].into_iter().min();
+    assert!(least >= Some(3), "{all:?}");
+}
+
+#[test]
+fn a_mark_that_jumps_over_holes_breaks_the_target_of_the_station() {
+    let fault = Some(Fault::MarkPastHole);
+    let found = |program: &Vec<u8>| catch_unwind(|| play(program, fault)).is_err();
+    assert!(programs().iter().any(found), "no program shows the planted fault");
 }

@@ -25,6 +25,7 @@ use super::documents;
 use super::files::folder;
 use super::input::piece;
 use super::world::world;
+use crate::chance::Chance;
 
 /// Longest seed, bytes: mutations of long ones are slow and find no more.
 const LONGEST: usize = 6 * 1024;
@@ -50,6 +51,7 @@ pub fn all(vectors: &Path) -> Vec<Seed> {
     seeds.extend(requests());
     seeds.extend(files());
     seeds.extend(own(&seeds));
+    seeds.extend(programs());
     seeds.extend(disk(&seeds));
     let mut room: BTreeMap<&str, usize> = BTreeMap::new();
     seeds.retain(|seed| {
@@ -286,6 +288,16 @@ fn disk(seeds: &[Seed]) -> Vec<Seed> {
         out.extend(head.map(|head| seed("header", &envelope.name, [piece(head), parts].concat())));
     }
     out
+}
+
+/// Programs for a station: any bytes are one.
+fn programs() -> Vec<Seed> {
+    let program = |at: u64| {
+        let mut chance = Chance::new(at, "fuzz-program");
+        let bytes: Vec<u8> = (0..32).flat_map(|_| chance.seed()).collect();
+        seed("station", format!("program_{at}"), bytes)
+    };
+    (0..24).map(program).collect()
 }
 
 /// Own records, one of each that a restore makes something of, and some that belong together.
