@@ -6,7 +6,7 @@
 //! Machines differ, so only ratios within one run mean anything. Used by `cbm-bench`.
 
 mod floor;
-mod http;
+pub mod http;
 mod pair;
 mod table;
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Failed;
 
 /// A connection to a node's API.
-pub(super) struct Http {
+pub struct Http {
     reader: BufReader<UnixStream>,
 }
 
@@ -19,7 +19,7 @@ impl Http {
     ///
     /// # Errors
     /// No node listens there.
-    pub(super) fn connect(socket: &Path) -> Result<Self, Failed> {
+    pub fn connect(socket: &Path) -> Result<Self, Failed> {
         let stream = UnixStream::connect(socket)?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         Ok(Self { reader: BufReader::new(stream) })
@@ -29,7 +29,7 @@ impl Http {
     ///
     /// # Errors
     /// The connection, or an answer that is not a success.
-    pub(super) fn ask(&mut self, method: &str, path: &str, body: &str) -> Result<Value, Failed> {
+    pub fn ask(&mut self, method: &str, path: &str, body: &str) -> Result<Value, Failed> {
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: cbm\r\ncontent-type: application/json\r\n\
              content-length: {}\r\n\r\n",

@@ -7,12 +7,12 @@ use std::{
 
 use cbm_integration_tests::{
     nets::{Family, Net},
-    processes::{Lab, Node, poll},
+    processes::{Lab, Node, poll, run},
 };
 use serde_json::Value;
 
 /// Long enough for a satellite line and a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 /// Two persons, as a red flag needs them.
 const PERSONS: [&str; 4] = ["--drafted-by", "A. Drafter", "--released-by", "B. Releaser"];
 
@@ -63,10 +63,16 @@ impl World {
     }
 
     pub(crate) fn start(&mut self) {
-        let started: Vec<_> = self.nodes.iter_mut().map(Node::launch).collect();
-        for (lines, node) in started.iter().zip(&self.nodes) {
+        let all: Vec<usize> = (0..self.nodes.len()).collect();
+        self.start_some(&all);
+    }
+
+    /// Only at these places.
+    pub(crate) fn start_some(&mut self, places: &[usize]) {
+        let started: Vec<_> = places.iter().map(|place| self.nodes[*place].launch()).collect();
+        for (lines, place) in started.iter().zip(places) {
             let ready = lines.recv_timeout(PATIENCE).is_ok_and(|line| line.contains("ready"));
-            assert!(ready, "not ready: {}", node.log());
+            assert!(ready, "not ready: {}", self.nodes[*place].log());
         }
     }
 
@@ -86,11 +92,17 @@ impl World {
         self.nodes[b].await_link(&party(a), false);
     }
 
+    /// A red flag of 200 words, the most that a FLASH may have.
+    pub(crate) fn red_flag() -> Value {
+        let made = run(&["template", "red-flag"]);
+        let mut letter: Value = serde_json::from_slice(&made.stdout).unwrap();
+        letter["body"]["what_we_see"][0]["text"] = "seven ".repeat(164).trim().into();
+        letter
+    }
+
     /// Sends a FLASH of 200 words; its id.
     pub(crate) fn send(&self, from: usize, to: usize) -> String {
-        let file = self.lab.letter("red-flag", |letter| {
-            letter["body"]["what_we_see"][0]["text"] = "seven ".repeat(164).trim().into();
-        });
+        let file = self.lab.file("red-flag.json", &Self::red_flag().to_string());
         let args =
             ["send", "red-flag", "--precedence", "FLASH", "--to", &party(to), "--file", &file];
         self.nodes[from].text(&[&args[..], &PERSONS].concat())
