@@ -19,7 +19,7 @@ use cbm_proto::{
 use super::{
     Marker, Position, Report, StoreError,
     disk::{Lock, lock},
-    journal::{damage, lost_tail},
+    journal::{damage, lost_tail, missing},
     marker::{MarkerFile, machine_name},
     segment::{at, numbers, path_of},
 };
@@ -149,7 +149,7 @@ pub fn inspect(
 #[derive(Debug, Default)]
 pub struct Walk {
     found: Inspected,
-    before: Option<(u32, Digest, u64)>,
+    before: Option<(Position, Digest, u64)>,
 }
 
 impl Walk {
@@ -174,11 +174,11 @@ impl Walk {
             }
         };
         self.found.name.get_or_insert(head.chain);
-        let follows = self.before.map_or(head.first == 0, |(previous, chain, index)| {
-            previous + 1 == number && chain == head.chain && index == head.first
+        let follows = self.before.map_or(head.first == 0, |(end, chain, index)| {
+            end.segment() + 1 == number && chain == head.chain && index == head.first
         });
         if !follows {
-            self.damaged(number, 0, "records before this segment are missing");
+            self.found.damage.push(missing(self.before.map(|(end, ..)| end), number));
         }
         let mut reader = Reader::new(bytes, durable)?;
         while let Some(item) = reader.next_item() {
@@ -206,7 +206,7 @@ impl Walk {
         self.found.chain = Some(reader.chain());
         self.found.end = Some(Position::new(number, used));
         self.found.segments.push(SegmentSeen { number, size: head.size, used });
-        self.before = Some((number, reader.chain(), reader.index()));
+        self.before = Some((Position::new(number, used), reader.chain(), reader.index()));
     }
 
     fn damaged(&mut self, number: u32, offset: u32, what: &'static str) {

@@ -300,13 +300,12 @@ impl Journal {
         if from >= self.served {
             return Ok(());
         }
-        let mut before: Option<(u32, Digest, u64)> = None;
+        let mut before: Option<(Position, Digest, u64)> = None;
         for (&number, head) in self.heads.range(from.segment()..=self.served.segment()) {
-            if let Some((previous, chain, index)) = before
-                && (previous + 1 != number || chain != head.chain || index != head.first)
+            if let Some((end, chain, index)) = before
+                && (end.segment() + 1 != number || chain != head.chain || index != head.first)
             {
-                let what = "records before this segment are missing";
-                found.push(Report::Damage { at: Position::new(number, 0), what });
+                found.push(missing(Some(end), number));
             }
             let mut bytes = self.read_segment(number)?;
             if number == self.served.segment() {
@@ -325,7 +324,8 @@ impl Journal {
             if let Some(End::Corrupt(offset)) = reader.end() {
                 found.push(lost_tail(number, offset));
             }
-            before = Some((number, reader.chain(), reader.index()));
+            let end = Position::new(number, reader.end().map_or(0, End::offset));
+            before = Some((end, reader.chain(), reader.index()));
         }
         Ok(())
     }
@@ -361,6 +361,20 @@ pub(super) fn damage(segment: u32, item: &Item) -> Option<Report> {
         Item::Kept { .. } | Item::Dropped { .. } => return None,
     };
     Some(Report::Damage { at: Position::new(segment, offset), what })
+}
+
+/// Records are missing between the `end` of what was read and segment `number`.
+pub(super) fn missing(end: Option<Position>, number: u32) -> Report {
+    match end {
+        Some(end) if end.segment() + 1 == number => {
+            let what = "records between here and the next segment are missing";
+            Report::Damage { at: end, what }
+        }
+        _ => {
+            let what = "records before this segment are missing";
+            Report::Damage { at: Position::new(number, 0), what }
+        }
+    }
 }
 
 pub(super) fn lost_tail(segment: u32, offset: u32) -> Report {
