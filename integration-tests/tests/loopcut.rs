@@ -85,7 +85,7 @@ fn read(lines: Lines<BufReader<ChildStdout>>, spoke: &SyncSender<()>) -> (Option
 }
 
 /// Runs a driver on `disk`, cuts the power; the disk after it, and what was acknowledged.
-fn cut(disk: LoopDisk, words: &[&str], life: Duration) -> (LoopDisk, Option<u64>, u64) {
+fn cut_driver(disk: LoopDisk, words: &[&str], life: Duration) -> (LoopDisk, Option<u64>, u64) {
     let driver = Driver::start(&disk.path().join("data"), words);
     driver.work(life);
     signal(driver.child.id(), "STOP").unwrap();
@@ -102,12 +102,13 @@ fn life(round: u64) -> Duration {
 #[test]
 fn the_store_keeps_what_it_acknowledged() {
     let Some(mut disk) = disk() else { return };
-    let mut owed = 0;
+    let (mut owed, mut changing) = (0, 0);
     for round in 0..cuts() {
-        let (after, have, ack) = cut(disk, &[], life(round));
+        let (after, have, ack) = cut_driver(disk, &[], life(round));
         let have = have.expect("the driver found what it had written, or said on stderr what not");
         assert!(have >= owed, "round {round}: {have} of {owed}");
         owed = ack.max(have);
+        changing += u64::from(after.path().join("data/journal/next.tmp").exists());
         disk = after;
     }
     let driver = Driver::start(&disk.path().join("data"), &[]);
@@ -115,13 +116,14 @@ fn the_store_keeps_what_it_acknowledged() {
     let (have, _) = driver.kill();
     assert!(have.unwrap() >= owed, "{have:?} of {owed}");
     assert!(owed > 0);
+    println!("{} cuts, {changing} of them while a segment was made: {owed} records", cuts());
 }
 
 #[test]
 fn plain_sled_loses_what_it_acknowledged() {
     let Some(disk) = disk() else { return };
     // Shorter than its background sync of 500 ms, the only one that it has.
-    let (after, _, ack) = cut(disk, &["sled"], Duration::from_millis(200));
+    let (after, _, ack) = cut_driver(disk, &["sled"], Duration::from_millis(200));
     let driver = Driver::start(&after.path().join("data"), &["sled"]);
     driver.work(Duration::ZERO);
     let (have, _) = driver.kill();
