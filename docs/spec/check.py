@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""A second reader of envelopes and seal/1, written from the pages alone.
+"""A second reader of envelopes, seal/1 and offices' signatures, written from the pages alone.
 
-Shares no code and no library with the Rust one: it runs the vectors of the areas `envelope` and `seal`
-through Python's `cryptography` (48 or newer, with ML-KEM) and says where it disagrees.
+Shares no code and no library with the Rust one: it runs the vectors of the areas `envelope`, `seal` and
+`office` through Python's `cryptography` (48 or newer, with ML-KEM) and says where it disagrees.
 
     python3 docs/spec/check.py
 
@@ -48,11 +48,11 @@ def hkdf(ikm, salt, name, info):
     return mac.new(key, domain(name) + info + b"\x01", hashlib.sha256).digest()
 
 
-def verifies(key, message, signature):
+def verifies(key, message, signature, name="header"):
     if int.from_bytes(signature[32:], "little") >= ORDER:
         return False
     try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, domain("header") + message)
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, domain(name) + message)
     except InvalidSignature:
         return False
     return True
@@ -274,6 +274,56 @@ def open_letter(h, stanzas, body, me, author_x, author_kem):
     return open_with(h, body, payload[:32], payload[32]), payload[32]
 
 
+# --- letter.md: what an office signs ---------------------------------------------------------------
+
+def protobuf(data):
+    """Fields in their order, as (number, value); varints and bytes, all that an entry has."""
+    rest = Bytes(data)
+
+    def varint():
+        value = shift = 0
+        while True:
+            byte = rest.number(1)
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    found = []
+    while rest.data:
+        tag = varint()
+        found.append((tag >> 3, varint() if tag & 7 == 0 else rest.take(varint())))
+    return found
+
+
+def office_statement(entry):
+    one = dict(reversed(entry))
+    names = [dict(protobuf(value)).get(2, b"") for number, value in entry if number == 12]
+    code = names[0].decode() if names else ""
+    if not 1 <= len(code) <= 128 or any(ord(c) < 32 or 127 <= ord(c) < 160 for c in code):
+        return None, code
+    texts = [dict(protobuf(value)) for number, value in entry if number == 11]
+    said = b"".join(len(t.get(n, b"")).to_bytes(4, "big") + t.get(n, b"") for t in texts for n in (1, 2))
+    words = digest("office-words/1", said) if texts else bytes(32)
+    codes = bytes([one[4], one.get(7, 0), one.get(8, 0)])
+    times = one[5].to_bytes(8, "big")
+    return one[1] + one[2] + one[3] + codes + times + words + code.encode(), code
+
+
+def office(entry, key, certified, statement):
+    entry = protobuf(entry)
+    signed, code = office_statement(entry)
+    need(signed is not None, "nothing")
+    need(statement in (None, signed), "other_statement")
+    slot = dict(protobuf(dict(entry)[14]))
+    need(slot[2] == 1, "newer")
+    need(slot[1] == digest("sign-key", key)[:16], "not_certified")
+    need(certified == code, "other_office")
+    holds = len(slot[3]) == 64 and verifies(key, signed, slot[3], "office-statement/1")
+    need(holds, "mismatch")
+    return "ok"
+
+
 # --- the vectors -----------------------------------------------------------------------------------
 
 def load(path):
@@ -290,6 +340,9 @@ def load(path):
 def outcome(area, fields):
     field = lambda name: bytes.fromhex(fields[name]) if name in fields else None
     try:
+        if area == "office":
+            key, certified = field("key"), fields["certified"]
+            return office(field("entry"), key, certified, field("statement"))
         if area == "envelope":
             h, _, _ = envelope(field("envelope"), field("key"), field("network"))
             return "ok" if field("id") in (None, h["id"]) else "other_id"
@@ -311,14 +364,14 @@ def main():
     wrong = total = 0
     for path in sorted((pathlib.Path(__file__).parent / "vectors").glob("*.txt")):
         area = path.name.split("_")[0]
-        if area not in ("envelope", "seal"):
+        if area not in ("envelope", "office", "seal"):
             continue
         fields = load(path)
         found, total = outcome(area, fields), total + 1
         if found != fields["expect"]:
             wrong += 1
             print(f"{path.stem}: {found}, expected {fields['expect']}")
-    print(f"{total} vectors of envelope and seal, {wrong} wrong")
+    print(f"{total} vectors of envelope, office and seal, {wrong} wrong")
     return 1 if wrong or not total else 0
 
 

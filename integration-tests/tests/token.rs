@@ -1,4 +1,4 @@
-//! Authority keys in a PKCS#11 token: `SoftHSM` stands in for a real one.
+//! Keys of authorities and of offices in a PKCS#11 token: `SoftHSM` stands in for a real one.
 //!
 //! Needs `softhsm2` (Debian). Without it one line says so and nothing is proven; where
 //! `CBM_REQUIRE_ROOT_TESTS=1` it must be there.
@@ -12,7 +12,7 @@ use std::{
     process::{Command, Output},
 };
 
-use cbm_integration_tests::processes::{cbm, words};
+use cbm_integration_tests::processes::{Lab, cbm, words};
 use serde_json::Value;
 
 const MODULES: [&str; 2] =
@@ -151,4 +151,59 @@ fn what_the_token_does_not_do_is_told_and_nothing_is_signed() {
     fs::set_permissions(desk.at("pin"), fs::Permissions::from_mode(0o644)).unwrap();
     assert!(sign(&desk.uri("est", "pin")).contains("chmod 600"));
     assert_eq!(fs::read(desk.at("a.cbm")).unwrap(), before);
+}
+
+/// A certificate for BBB's station with the office's key, made before the stations start.
+fn certify(desk: &Desk, lab: &Lab, card: &str) {
+    let home = lab.station("AAA").parent().unwrap().to_owned();
+    let at = |name: &str| home.join(name).display().to_string();
+    let (documents, authority) = (at("documents"), at("authorities/BBB"));
+    let certify = ["accord", "--json", "certify", "--documents", &documents];
+    let rest = ["--station", "BBB/mfa", "--office", card, "--authority", &authority];
+    let made = desk.json(&[&certify[..], &rest[..]].concat());
+    assert!(made["offices"][0].as_str().unwrap().ends_with(" duty"), "{made}");
+}
+
+#[test]
+fn an_office_signs_with_its_token_and_the_sender_sees_it() {
+    let Some(desk) = Desk::new() else { return };
+    let uri = desk.uri("duty", "pin");
+    let made = desk.json(&["keygen", "office", "--token", &uri, "--out", "duty", "--json"]);
+    assert_eq!(made["made_in_token"], true);
+    let held: Vec<_> = fs::read_dir(desk.at("duty")).unwrap().collect();
+    assert_eq!(held.len(), 1, "the card alone");
+    let lab = Lab::new(2);
+    certify(&desk, &lab, "duty=duty/office.toml");
+    let (a, b) = (lab.start("AAA"), lab.start("BBB"));
+    let file = lab.letter("request", |_| {});
+    let send = ["send", "request", "--to", "BBB", "--file", &file];
+    let send = || a.text(&[&send[..], &["--wait", "L1", "--timeout", "45s"]].concat());
+    let config = b.config().display().to_string();
+    let sign = |args: &[&str]| {
+        let args = [args, &["--office-key", &uri, "--config", &config]].concat();
+        let output = desk.cbm(&args);
+        assert!(output.status.success(), "{args:?}: {}", words(&output));
+    };
+
+    let (one, two, three) = (send(), send(), send());
+    sign(&["ack", &one]);
+    let status = a.await_status(&one, "BBB", |status| status["level"] == "L4");
+    assert_eq!(status["stated"]["signature"], "valid", "{status}");
+    assert_eq!(status["stated"]["office"], "duty");
+    assert!(a.text(&["status", &one]).contains("signature of its office duty"));
+
+    sign(&["decline", &two, "--reason", "POLITICAL", "--text", "not by us"]);
+    let status = a.await_status(&two, "BBB", |status| status["state"] == "declined");
+    assert_eq!(status["stated"]["signature"], "valid", "{status}");
+
+    // Without the token the station speaks for the office, until the office signs.
+    let _ = b.text(&["ack", &three]);
+    let status = a.await_status(&three, "BBB", |status| status["level"] == "L4");
+    assert_eq!(status["stated"]["signature"], "none", "{status}");
+    assert!(a.text(&["status", &three]).contains("not signed by the office"));
+    let answer = lab.letter("response", |_| {});
+    sign(&["reply", &three, "--file", &answer]);
+    let signed = |s: &Value| s["level"] == "L6" && s["stated"]["signature"] == "valid";
+    a.await_status(&three, "BBB", signed);
+    assert!(a.text(&["directory", "BBB"]).contains("signs"), "the key stands in the directory");
 }

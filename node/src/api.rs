@@ -5,6 +5,7 @@
 //! hands [`command::Command`]s to the runtime over one bounded channel, and turns what comes back
 //! into the shapes of [`shape`]. `client` is the other end, in the command line.
 
+mod acts;
 pub mod client;
 pub mod command;
 pub mod compose;

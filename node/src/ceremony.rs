@@ -36,8 +36,8 @@ pub use shown::{
     RevocationShown, Shown, StationShown, Verified, Written,
 };
 pub use steps::{
-    Announcement, Base, Certification, StationSeal, announce, certify, keygen_authority,
-    keygen_authority_in_token, keygen_station,
+    Announcement, Base, Certification, StationSeal, Whose, announce, certify, keygen_authority,
+    keygen_authority_in_token, keygen_office, keygen_office_in_token, keygen_station,
 };
 pub use takeback::{TakeBack, Taken, attest, read_all, read_heads, revoke};
 
@@ -197,6 +197,17 @@ pub enum CeremonyError {
         key: String,
         /// Party or station.
         whose: String,
+    },
+    /// An office that should go and is not there.
+    #[error(
+        "the certificate in force of {station} lists no key of an office `{code}`; \
+        `cbm accord show` of it lists those that it has"
+    )]
+    NoOffice {
+        /// The station.
+        station: String,
+        /// The office.
+        code: String,
     },
     /// No certificate of this serial.
     #[error(

@@ -26,6 +26,7 @@ pub mod keys;
 pub mod lab;
 pub mod man;
 pub mod notice;
+pub mod office;
 mod papers;
 pub mod peers;
 pub mod print;
@@ -66,7 +67,7 @@ pub struct Cli {
 pub enum Verb {
     /// Make a practice mesh in a folder: keys, accord, one configuration a station.
     Lab(lab::Lab),
-    /// Make keys: of a party's authority, or of a station.
+    /// Make keys: of a party's authority, of a station, of an office.
     Keygen(keygen::Keygen),
     /// Keys at rest: seal, unseal, change the passphrase, show.
     Keys(keys::Keys),

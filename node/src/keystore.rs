@@ -200,6 +200,23 @@ impl Keystore {
         })
     }
 
+    /// Writes the key of an office.
+    ///
+    /// # Errors
+    /// It exists already, or the disk refuses.
+    pub fn save_office(&self, sign: &SignSecret) -> Result<(), KeystoreError> {
+        self.write("office", "office", &sign.seed())?;
+        files::sync(&self.folder)
+    }
+
+    /// Reads the key of an office.
+    ///
+    /// # Errors
+    /// It is missing, exposed or no key.
+    pub fn load_office(&self) -> Result<SignSecret, KeystoreError> {
+        Ok(SignSecret::from_seed(&*self.read("office", "office")?))
+    }
+
     /// Name of the one epoch key.
     fn epoch_stem(&self) -> Result<String, KeystoreError> {
         let mut epochs =

@@ -270,9 +270,9 @@ impl Runtime {
                 let Some(token) = self.token(Asker::Person(reply)) else { return Ok(()) };
                 self.handle(Input::Submit { token, draft }).await
             }
-            Command::Act { msg, act, by, reply } => {
+            Command::Act { msg, act, by, signed, reply } => {
                 let Some(token) = self.token(Asker::Person(reply)) else { return Ok(()) };
-                self.handle(Input::Act { token, msg, act, by }).await
+                self.handle(Input::Act { token, msg, act, by, signed }).await
             }
             Command::Publish { documents, reply } => {
                 let Some(token) = self.token(Asker::Publisher(reply)) else { return Ok(()) };

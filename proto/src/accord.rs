@@ -32,7 +32,9 @@ pub use directory::{Admitted, Directory, News, SignatureCount, count_signatures,
 pub use document::{Document, DocumentKind, FORMAT};
 pub use error::{Class, DocumentError};
 pub use founding::{Founded, Founding, sample};
-pub use member::{CarryLimits, ClockRow, Clocks, Group, Member, Office, Party, Role, Scopes};
+pub use member::{
+    CarryLimits, ClockRow, Clocks, Group, Member, Office, OfficeOf, Party, Role, Scopes,
+};
 pub use revocation::{Head, RevocationText, Revoked};
 pub use view::ALL;
 

@@ -14,12 +14,13 @@
 use bytes::Bytes;
 
 use crate::accord::Admitted;
-use crate::draft::Draft;
+use crate::draft::{Draft, original};
 pub use crate::envelope::Verdict;
 use crate::id::{EnvelopeId, Incarnation, LaneId, MsgId, StationId};
 use crate::journal::Record;
 use crate::people::Checked;
-pub use crate::receipt::Officer;
+use crate::receipt::{Entry, OfficeSignature};
+pub use crate::receipt::{Fault, Officer};
 use crate::sync::Numbers;
 use crate::terms::{Cause, Level, Outcome, Reason};
 use crate::time::Timestamp;
@@ -61,6 +62,8 @@ pub enum Input {
         act: Act,
         /// Who does it, and for which office. The shell knows it from the Unix user.
         by: Officer,
+        /// The office's own signature, of an act that states something in its name.
+        signed: Option<Signed>,
     },
     /// An officer compared the fingerprints of a party's keys. Answered by [`Speak::Reply`] with the
     /// check's own id.
@@ -133,6 +136,15 @@ pub enum Input {
     Tick,
 }
 
+/// An office's signature over what an act states; made where the officer is, never by a station.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// The time that was signed, and is stated.
+    pub at: Timestamp,
+    /// The signature.
+    pub signature: OfficeSignature,
+}
+
 /// What an officer can do with a letter.
 pub enum Act {
     /// It is on a logged-in screen: level L3.
@@ -167,6 +179,31 @@ pub struct Effects {
     pub appends: Vec<Record>,
     /// Phase 4.
     pub speaks: Vec<Speak>,
+}
+
+impl Act {
+    /// What it states of a letter in the name of an office, beside what its machine says: the one
+    /// rule for the station that tells it and for whoever signs it.
+    #[must_use]
+    pub fn entry(&self, machine: Entry, at: Timestamp, by: &Officer) -> Entry {
+        let words = |text: &str| match text {
+            "" => Vec::new(),
+            text => vec![original("und", text)],
+        };
+        match self {
+            Self::Show => machine,
+            Self::Ack { outcome: None, text } => {
+                Entry { text: words(text), ..machine.by_officer(Level::L4, at, by) }
+            }
+            Self::Ack { outcome: Some(outcome), text } => {
+                machine.with_outcome(*outcome, None, words(text), at, by)
+            }
+            Self::Decline { reason, text } => {
+                machine.with_outcome(Outcome::Declined, Some(*reason), words(text), at, by)
+            }
+            Self::Reply { .. } => machine.by_officer(Level::L6, at, by),
+        }
+    }
 }
 
 impl Effects {
@@ -339,6 +376,20 @@ pub enum Denied {
         at: String,
         /// Why, in the party's words.
         reason: String,
+    },
+    /// The office's signature does not count under this station's own certificate.
+    #[error("the office's signature does not count: {}", .0.at_home())]
+    Office(Fault),
+    /// The signed time is too far from this station's clock.
+    #[error(
+        "the office's statement says {at}, and this station's clock says {now}; set the clock that \
+         is wrong, then repeat the command"
+    )]
+    OfficeTime {
+        /// What was signed.
+        at: String,
+        /// The station's time.
+        now: String,
     },
     /// The letter could not be sealed; nothing was sent.
     #[error("the letter could not be sealed: {0}")]

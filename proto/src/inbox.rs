@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use crate::id::{Digest, EnvelopeId, FeedId, KeyId, MsgId, PartyCode, StationId};
 use crate::limits::NEWEST_KEPT;
+use crate::receipt::Entry;
 use crate::terms::{Level, Outcome, Precedence, Status};
 use crate::time::Timestamp;
 
@@ -203,6 +204,17 @@ impl Inbox {
 }
 
 impl Received {
+    /// Whether telling this entry to the author would say anything new: a higher level, another
+    /// outcome, or the same by the office's own signature where the author has none.
+    #[must_use]
+    pub fn is_news(&self, entry: &Entry) -> bool {
+        let same = self.level == Some(entry.level)
+            && (entry.outcome.is_none() || entry.outcome == self.outcome);
+        let told = || Entry::from_bytes(&self.entry);
+        let signed = || told().is_some_and(|t| t.signature.is_some() && t.digest == entry.digest);
+        self.rises(entry.level, entry.outcome) || (same && entry.signature.is_some() && !signed())
+    }
+
     /// Whether saying this to the author would say anything new.
     #[must_use]
     pub fn rises(&self, level: Level, outcome: Option<Outcome>) -> bool {

@@ -6,8 +6,10 @@
 //! dropped. Callers: `accord` reads and writes lists of keys, the shell's keystore holds secrets,
 //! `station` uses them. Specified in `docs/spec/documents.md`.
 
+mod office;
 mod words;
 
+pub use office::OfficeKey;
 pub use words::{word_of, words_of};
 
 use crate::{
@@ -251,8 +253,11 @@ pub struct KeyList {
     pub peer: Vec<[u8; 32]>,
     /// Keys that letters are sealed to; the newest last.
     pub seal: Vec<EpochPublic>,
+    /// Keys of offices that answer at the station.
+    pub office: Vec<OfficeKey>,
+    /// ML-DSA-44 keys beside those of `sign`; the newest last.
+    pub sign_dsa: Vec<[u8; DSA_PUBLIC_LEN]>,
     authority_dsa: usize,
-    sign_dsa: usize,
 }
 
 impl KeyList {
@@ -292,11 +297,12 @@ impl KeyList {
                 let public = SignPublic::check(bytes).map_err(weak)?;
                 self.take_ed25519(role, public, key)
             }
-            ALG_ML_DSA_44 if key.bytes.len() != DSA_PUBLIC_LEN => Err(weak(KeyError::Length)),
             ALG_ML_DSA_44 => {
+                let bytes: [u8; DSA_PUBLIC_LEN] =
+                    key.bytes.as_ref().try_into().map_err(|_| weak(KeyError::Length))?;
                 match role {
                     Role::Authority => self.authority_dsa += 1,
-                    Role::Sign => self.sign_dsa += 1,
+                    Role::Sign => self.sign_dsa.push(bytes),
                     Role::Peer | Role::Seal => return Err(KeyProblem::WrongUse(name)),
                     _ => {}
                 }
@@ -330,7 +336,8 @@ impl KeyList {
                 self.sign_scope.clone_from(&key.scope);
             }
             Role::Seal => return Err(KeyProblem::WrongUse("SEAL")),
-            Role::Unspecified | Role::Log | Role::Witness | Role::Office => {}
+            Role::Office => self.office.extend(OfficeKey::read(public, key)),
+            Role::Unspecified | Role::Log | Role::Witness => {}
         }
         Ok(())
     }
@@ -355,7 +362,7 @@ impl KeyList {
         if self.peer.len() != 1 {
             return Err(KeyProblem::Missing("single PEER"));
         }
-        if self.sign.is_empty() || self.sign.len() != self.sign_dsa {
+        if self.sign.is_empty() || self.sign.len() != self.sign_dsa.len() {
             return Err(KeyProblem::Missing("SIGN (Ed25519 and ML-DSA-44)"));
         }
         if self.seal.is_empty() {

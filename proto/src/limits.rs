@@ -94,6 +94,12 @@ pub const PEER_OVERLAP: u64 = 10 * MINUTE;
 pub const CONTACT_ITEMS_MAX: usize = 16;
 /// Characters of a name or title in a document; of free text in a charter, sixteen times that.
 pub const NAME_MAX: usize = 128;
+/// Bytes of an office's signature that are kept; the longest algorithm that is foreseen, ML-DSA-44,
+/// has 2,420. A longer one counts as one that does not hold.
+pub const OFFICE_SIGNATURE_MAX: usize = 4_096;
+/// How far the time in an office's statement may lie from the clock of the station that takes it: a
+/// card is put in and a PIN typed meanwhile. Further off, the station refuses it.
+pub const OFFICE_CLOCK: u64 = 10 * MINUTE;
 /// Heads that one revocation names: feeds or documents that its party stands by.
 pub const REVOCATION_HEADS_MAX: usize = 1_024;
 /// Groups that one station knows.

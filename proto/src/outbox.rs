@@ -9,6 +9,7 @@ use std::fmt;
 
 use crate::id::{Digest, EnvelopeId, LaneId, MsgId, StationId};
 use crate::limits::{COPIES_MAX, OWN_NEWEST_KEPT};
+use crate::receipt::Stated;
 use crate::terms::{Level, Outcome, Precedence, Status};
 use crate::time::Timestamp;
 
@@ -32,6 +33,8 @@ pub struct Owed {
     pub level: Option<Level>,
     /// The outcome stated with L5.
     pub outcome: Option<Outcome>,
+    /// What an office stated with that level; `None` where the station speaks by itself.
+    pub stated: Option<Stated>,
     /// When the level was reached, as the addressee's statement says.
     pub at: Option<Timestamp>,
     /// When L1 was reached; the clocks of the people run from here.
@@ -87,7 +90,7 @@ pub struct Copy {
 }
 
 /// A level that an addressee reached, by its receipt or by custody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rise {
     /// The level.
     pub level: Level,
@@ -97,6 +100,8 @@ pub struct Rise {
     pub at: Timestamp,
     /// The way it went, where this shows it.
     pub path: Option<Path>,
+    /// What an office states.
+    pub stated: Option<Stated>,
 }
 
 /// All letters of ours that are known here.
@@ -118,6 +123,7 @@ impl Owed {
             info,
             level: None,
             outcome: None,
+            stated: None,
             at: None,
             stored_at: None,
             path: None,
@@ -148,12 +154,21 @@ impl Owed {
             && rise.outcome.is_some()
             && rise.outcome != self.outcome
             && self.at.is_none_or(|at| rise.at >= at);
-        higher || other_outcome
+        higher || other_outcome || self.is_shown_by(rise)
+    }
+
+    /// Whether it says what is known, and says more of who stands behind it: an office where only
+    /// the station spoke, or an office's signature where there was none.
+    fn is_shown_by(&self, rise: &Rise) -> bool {
+        let same = self.level == Some(rise.level)
+            && (rise.outcome.is_none() || rise.outcome == self.outcome);
+        same && weight(rise.stated.as_ref()) > weight(self.stated.as_ref())
     }
 
     fn rise(&mut self, rise: &Rise) {
         self.level = Some(rise.level);
         self.at = Some(rise.at);
+        self.stated.clone_from(&rise.stated);
         if rise.outcome.is_some() {
             self.outcome = rise.outcome;
         }
@@ -163,6 +178,11 @@ impl Owed {
         self.path = self.path.or(rise.path);
         self.unmatched = false;
     }
+}
+
+/// Who stands behind a statement: nobody but the machine, an office by its name, or by a signature.
+fn weight(stated: Option<&Stated>) -> u8 {
+    stated.map_or(0, |stated| 1 + u8::from(stated.signature.is_some()))
 }
 
 impl Outgoing {
@@ -312,7 +332,7 @@ mod tests {
     }
 
     fn rise(level: Level, outcome: Option<Outcome>, at: u64) -> Rise {
-        Rise { level, outcome, at: Timestamp(at), path: None }
+        Rise { level, outcome, at: Timestamp(at), path: None, stated: None }
     }
 
     #[test]

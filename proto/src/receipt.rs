@@ -19,7 +19,9 @@ use crate::{
 };
 
 mod delivery;
+mod office;
 mod resend;
+
 /// Header of a letter that the node makes of itself, about letters, to one party.
 fn header(number: u32, name: &str, to: &PartyCode, status: Status) -> wire::LetterHeader {
     wire::LetterHeader {
@@ -40,6 +42,7 @@ mod tests;
 mod wording;
 
 pub use delivery::{Course, State, due_at, overdue, state};
+pub use office::{Fault, OFFICE_DOMAIN, OfficeSignature, Proof, Stated, check_office};
 pub use resend::{Listed, RESEND, Resend};
 pub use wording::{LANGUAGES, fixed_text};
 
@@ -73,6 +76,8 @@ pub struct Entry {
     pub office: Vec<wire::Text>,
     /// The person standing in the office; empty if not named.
     pub officer: String,
+    /// The office's own signature over [`Entry::statement`]; `None`: the station says so for it.
+    pub signature: Option<OfficeSignature>,
     /// The letter that answers it (L6).
     pub answer: Option<MsgId>,
     /// The station does not report L3, by national policy.
@@ -139,6 +144,7 @@ impl Entry {
             text: Vec::new(),
             office: Vec::new(),
             officer: String::new(),
+            signature: None,
             answer: None,
             l3_withheld: false,
             clock_in_doubt: false,
@@ -204,7 +210,7 @@ impl Entry {
             text: self.text.clone(),
             office: self.office.clone(),
             officer: self.officer.clone(),
-            office_signature: None,
+            office_signature: self.signature.as_ref().map(OfficeSignature::to_wire),
             l3_withheld: self.l3_withheld,
             answer: self.answer.map_or_else(Bytes::new, |id| copy(id.as_bytes())),
             clock_in_doubt: self.clock_in_doubt,
@@ -231,6 +237,7 @@ impl Entry {
             text: entry.text,
             office: entry.office,
             officer: entry.officer,
+            signature: entry.office_signature.as_ref().map(OfficeSignature::from_wire),
             answer: MsgId::from_slice(&entry.answer),
             l3_withheld: entry.l3_withheld,
             clock_in_doubt: entry.clock_in_doubt,

@@ -10,6 +10,7 @@
 mod generations;
 mod hear;
 mod meet;
+mod office;
 mod open;
 mod pair;
 mod past;
@@ -215,8 +216,8 @@ impl Station {
                 let result = self.submit(&mut turn, *draft);
                 turn.speak(Speak::Reply { token, result });
             }
-            Input::Act { token, msg, act, by } => {
-                let result = self.act(&mut turn, msg, act, &by);
+            Input::Act { token, msg, act, by, signed } => {
+                let result = self.act(&mut turn, msg, act, &by, signed);
                 turn.speak(Speak::Reply { token, result });
             }
             Input::Checked { token, checked } => {

@@ -7,6 +7,8 @@ mod documents;
 mod generations;
 #[path = "station/hall.rs"]
 mod hall;
+#[path = "station/office.rs"]
+mod office;
 #[path = "station/papers.rs"]
 mod papers;
 #[path = "station/regain.rs"]
@@ -100,7 +102,13 @@ fn every_command_is_answered_and_topics_follow_the_groups() {
     let nobody = cbm_proto::id::MsgId([9; 16]);
     let by = hall::officer();
     let denied = hall
-        .command("AAA/mfa", |token| Input::Act { token, msg: nobody, act: Act::Show, by })
+        .command("AAA/mfa", |token| Input::Act {
+            token,
+            msg: nobody,
+            act: Act::Show,
+            by,
+            signed: None,
+        })
         .unwrap_err();
     assert!(denied.to_string().contains("cbm inbox"), "{denied}");
 }

@@ -21,6 +21,8 @@ mod file;
 mod journal;
 #[path = "vectors/letter.rs"]
 mod letter;
+#[path = "vectors/office.rs"]
+mod office;
 #[path = "vectors/primitives.rs"]
 mod primitives;
 #[path = "vectors/receipt.rs"]
@@ -44,6 +46,7 @@ fn check(area: &str, vector: &Vector) -> Result<String, String> {
         "envelope" => envelope::check(vector),
         "journal" => journal::check(vector),
         "letter" => letter::check(vector),
+        "office" => office::check(vector),
         "primitives" => primitives::check(vector),
         "receipt" => receipt::check(vector),
         "resend" => resend::check(vector),
@@ -60,6 +63,7 @@ fn generated() -> Vec<(&'static str, Vector)> {
         envelope::make(),
         journal::make(),
         letter::make(),
+        office::make(),
         primitives::make(),
         receipt::make(),
         resend::make(),

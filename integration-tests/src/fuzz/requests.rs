@@ -19,8 +19,8 @@ pub(super) fn requests(data: &[u8]) {
     let (which, body) = (input.below(8), input.rest());
     match which {
         0 => read::<SendRequest>(body).map_or((), |request| send(&request)),
-        1 => drop(read::<AckRequest>(body).map(compose::ack)),
-        2 => drop(read::<DeclineRequest>(body).map(compose::decline)),
+        1 => drop(read::<AckRequest>(body).map(|request| compose::ack(&request))),
+        2 => drop(read::<DeclineRequest>(body).map(|request| compose::decline(&request))),
         3 => drop(read::<DocumentsRequest>(body)),
         4 => drop(read::<CheckedRequest>(body)),
         5 => drop(read::<HeardRequest>(body)),

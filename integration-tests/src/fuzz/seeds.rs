@@ -212,9 +212,11 @@ fn requests() -> Vec<Seed> {
         drafted_by: Some("A".into()),
         released_by: Some("B".into()),
         emergency: None,
+        signed: None,
     };
-    let outcome = AckRequest { outcome: Some("ACCEPTED".into()), text: "noted".into() };
-    let decline = DeclineRequest { reason: "NOT_OURS".into(), text: String::new() };
+    let outcome =
+        AckRequest { outcome: Some("ACCEPTED".into()), text: "noted".into(), signed: None };
+    let decline = DeclineRequest { reason: "NOT_OURS".into(), text: String::new(), signed: None };
     let checked = CheckedRequest { method: "IN_PERSON".into(), by: "A".into(), differs: false };
     let notice = NoticeRequest {
         kind: "OUTAGE".into(),

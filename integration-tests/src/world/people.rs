@@ -94,7 +94,7 @@ impl World {
         let token = self.token(ix);
         let run = self.machines[ix].run.as_ref().map_or(0, |run| run.number);
         self.model.acts((ix, run, token), msg);
-        self.give(ix, Input::Act { token, msg, act, by });
+        self.give(ix, Input::Act { token, msg, act, by, signed: None });
     }
 }
 

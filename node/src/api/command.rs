@@ -9,7 +9,7 @@ use bytes::Bytes;
 use cbm_proto::{
     accord::Admitted,
     draft::Draft,
-    event::{Act, Denied, Notice, Officer},
+    event::{Act, Denied, Notice, Officer, Signed},
     id::{EnvelopeId, MsgId, StationId},
     journal::Record,
     people::Checked,
@@ -66,6 +66,8 @@ pub enum Command {
         act: Act,
         /// Who.
         by: Officer,
+        /// The office's own signature.
+        signed: Option<Signed>,
         /// For the outcome.
         reply: oneshot::Sender<Outcome>,
     },
@@ -172,8 +174,14 @@ impl Desk {
     ///
     /// # Errors
     /// As [`Desk::submit`].
-    pub async fn act(&self, msg: MsgId, act: Act, by: Officer) -> Result<MsgId, Failure> {
-        let outcome = self.ask(|reply| Command::Act { msg, act, by, reply }).await?;
+    pub async fn act(
+        &self,
+        msg: MsgId,
+        act: Act,
+        by: Officer,
+        signed: Option<Signed>,
+    ) -> Result<MsgId, Failure> {
+        let outcome = self.ask(|reply| Command::Act { msg, act, by, signed, reply }).await?;
         outcome.map_err(|e| failed("the letter is untouched", &e))
     }
 
@@ -279,6 +287,8 @@ fn failed(error: &str, failed: &Failed) -> Failure {
             Denied::Full => (Code::Unavailable, "try again in a minute"),
             Denied::Clone => (Code::Refused, "stop one of the two nodes for good"),
             Denied::Revoked { .. } => (Code::Refused, "have new keys certified"),
+            Denied::Office(_) => (Code::Refused, "name the key of your office"),
+            Denied::OfficeTime { .. } => (Code::Refused, "set the clock that is wrong"),
             Denied::Seal(_) => (Code::Failed, "look at the node's log"),
         },
     };

@@ -5,14 +5,17 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use cbm_proto::{
     draft::{Attachment, Draft, DraftError, SendOptions},
-    event::Act,
-    id::{MsgId, NameError, PartyCode, StationName},
+    event::{Act, Signed},
+    id::{KeyId, MsgId, NameError, PartyCode, StationName, unhex},
+    keys::ALG_ED25519,
+    receipt::OfficeSignature,
     terms::{Level, Outcome, Precedence, Reason, Relation, Status},
+    time::Timestamp,
 };
 
 use super::{
     failure::{Code, Failure},
-    shape::{AckRequest, AttachmentIn, DeclineRequest, SendRequest},
+    shape::{AckRequest, AttachmentIn, DeclineRequest, SendRequest, SignedIn},
 };
 
 /// A draft that passed every check.
@@ -115,7 +118,7 @@ pub fn level(text: &str) -> Result<Level, Failure> {
 ///
 /// # Errors
 /// No such outcome, or one that is `decline`.
-pub fn ack(request: AckRequest) -> Result<Act, Failure> {
+pub fn ack(request: &AckRequest) -> Result<Act, Failure> {
     let outcome = request.outcome.as_deref();
     let outcome = outcome.map(|w| word(w, Outcome::from_word, Outcome::ALL)).transpose()?;
     if outcome == Some(Outcome::Declined) {
@@ -124,16 +127,32 @@ pub fn ack(request: AckRequest) -> Result<Act, Failure> {
             "use `cbm decline ID --reason REASON`",
         ));
     }
-    Ok(Act::Ack { outcome, text: request.text })
+    Ok(Act::Ack { outcome, text: request.text.clone() })
+}
+
+/// An office's signature.
+///
+/// # Errors
+/// It is none.
+pub fn signed(given: Option<&SignedIn>) -> Result<Option<Signed>, Failure> {
+    let Some(given) = given else { return Ok(None) };
+    let read = || {
+        let bytes: [u8; 64] = unhex(&given.signature)?.try_into().ok()?;
+        let key = Some(KeyId::from_hex(&given.key)?);
+        let signature = OfficeSignature { key, alg: ALG_ED25519, bytes: bytes.to_vec().into() };
+        Some(Signed { at: Timestamp::parse(&given.at)?, signature })
+    };
+    let remedy = "give `at` as a time in UTC, `key` as 32 and `signature` as 128 hex digits";
+    read().map(Some).ok_or_else(|| wrong("`signed` is no signature of an office", remedy))
 }
 
 /// L5, declined.
 ///
 /// # Errors
 /// No such reason.
-pub fn decline(request: DeclineRequest) -> Result<Act, Failure> {
+pub fn decline(request: &DeclineRequest) -> Result<Act, Failure> {
     let reason = word(&request.reason, Reason::from_word, Reason::ALL)?;
-    Ok(Act::Decline { reason, text: request.text })
+    Ok(Act::Decline { reason, text: request.text.clone() })
 }
 
 fn word<T: std::fmt::Display>(
@@ -223,9 +242,9 @@ mod tests {
     #[test]
     fn an_outcome_is_one_of_the_list_and_declining_has_its_own_verb() {
         let with =
-            |outcome: &str| AckRequest { outcome: Some(outcome.into()), text: String::new() };
-        assert!(matches!(ack(with("accepted")), Ok(Act::Ack { outcome: Some(_), .. })));
-        assert!(ack(with("DECLINED")).err().unwrap().remedy.contains("cbm decline"));
-        assert!(ack(with("MAYBE")).is_err());
+            |outcome: &str| AckRequest { outcome: Some(outcome.into()), ..AckRequest::default() };
+        assert!(matches!(ack(&with("accepted")), Ok(Act::Ack { outcome: Some(_), .. })));
+        assert!(ack(&with("DECLINED")).err().unwrap().remedy.contains("cbm decline"));
+        assert!(ack(&with("MAYBE")).is_err());
     }
 }

@@ -6,18 +6,16 @@
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, Path, Query, State},
-    http::{StatusCode, header, request::Parts},
+    extract::{DefaultBodyLimit, Path, Query, State},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use cbm_proto::{
-    event::{Act, Officer},
-    station::Station,
-};
+use cbm_proto::station::Station;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
+    acts,
     command::Desk,
     compose::{self, msg_id},
     documents,
@@ -25,10 +23,8 @@ use super::{
     follow, letters,
     officer::Duty,
     people,
-    server::Caller,
     shape::{
-        AckRequest, DeclineRequest, Health, JournalView, PeerView, RestoreView, RestoredView,
-        SendRequest, Sent, StatusView,
+        Health, JournalView, PeerView, RestoreView, RestoredView, SendRequest, Sent, StatusView,
     },
     view,
 };
@@ -56,10 +52,11 @@ pub fn routes(api: Api) -> Router {
         .route("/v1/inbox", get(follow::inbox))
         .route("/v1/letters/{id}", get(letter))
         .route("/v1/letters/{id}/attachments/{number}", get(attachment))
-        .route("/v1/letters/{id}/show", post(show))
-        .route("/v1/letters/{id}/ack", post(ack))
-        .route("/v1/letters/{id}/decline", post(decline))
-        .route("/v1/letters/{id}/reply", post(reply))
+        .route("/v1/letters/{id}/show", post(acts::show))
+        .route("/v1/letters/{id}/ack", post(acts::ack))
+        .route("/v1/letters/{id}/decline", post(acts::decline))
+        .route("/v1/letters/{id}/reply", post(acts::reply))
+        .route("/v1/letters/{id}/statement", get(acts::statement))
         .route("/v1/documents", post(documents::publish).get(documents::held).layer(large))
         .route("/v1/peers", get(peers))
         .route("/v1/peers/cut", post(cut))
@@ -91,6 +88,10 @@ async fn nothing_here() -> Failure {
 
 async fn send(State(api): State<Api>, body: Bytes) -> Result<Json<Sent>, Failure> {
     let request: SendRequest = read(&body)?;
+    if request.signed.is_some() {
+        let cause = "`signed` belongs to an answer: an office signs what it says of a letter";
+        return Err(Failure::new(Code::Usage, "nothing was sent", cause, "leave it out"));
+    }
     let msg = api.desk.submit(compose::draft(&request)?).await?;
     Ok(Json(Sent { id: msg.to_string() }))
 }
@@ -132,60 +133,6 @@ async fn attachment(
 ) -> Result<Response, Failure> {
     let bytes = letters::attachment(&api.desk, msg_id(&id)?, number).await?;
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
-}
-
-async fn show(
-    State(api): State<Api>,
-    Acting(by): Acting,
-    Path(id): Path<String>,
-) -> Result<Json<Sent>, Failure> {
-    act(&api, &id, Act::Show, by).await
-}
-
-async fn ack(
-    State(api): State<Api>,
-    Acting(by): Acting,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Result<Json<Sent>, Failure> {
-    let request: AckRequest = read(&body)?;
-    act(&api, &id, compose::ack(request)?, by).await
-}
-
-async fn decline(
-    State(api): State<Api>,
-    Acting(by): Acting,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Result<Json<Sent>, Failure> {
-    let request: DeclineRequest = read(&body)?;
-    act(&api, &id, compose::decline(request)?, by).await
-}
-
-async fn reply(
-    State(api): State<Api>,
-    Acting(by): Acting,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Result<Json<Sent>, Failure> {
-    let request: SendRequest = read(&body)?;
-    let msg = msg_id(&id)?;
-    let author = api.desk.look(move |s, _| s.received(&msg).map(|r| r.party.clone())).await?;
-    let author = author.ok_or_else(|| {
-        Failure::new(
-            Code::NotFound,
-            "nothing was sent",
-            format!("no letter {msg} was received here"),
-            "`cbm inbox` lists what was received",
-        )
-    })?;
-    let draft = compose::answer(&request, msg, author)?;
-    act(&api, &id, Act::Reply { draft: Box::new(draft) }, by).await
-}
-
-async fn act(api: &Api, id: &str, act: Act, by: Officer) -> Result<Json<Sent>, Failure> {
-    let msg = api.desk.act(msg_id(id)?, act, by).await?;
-    Ok(Json(Sent { id: msg.to_string() }))
 }
 
 async fn peers(State(api): State<Api>) -> Result<Json<Vec<PeerView>>, Failure> {
@@ -250,26 +197,6 @@ async fn journal(State(api): State<Api>) -> Result<Json<JournalView>, Failure> {
 async fn restore(State(api): State<Api>) -> Result<Json<RestoreView>, Failure> {
     let backup = api.restored.clone();
     api.desk.look(move |station, _| view::restore(station, backup)).await.map(Json)
-}
-
-/// The officer at the other end; policy refuses anybody else.
-pub(super) struct Acting(pub(super) Officer);
-
-impl FromRequestParts<Api> for Acting {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
-        let caller = parts.extensions.get::<ConnectInfo<Caller>>().and_then(|info| info.0.uid);
-        let Some(uid) = caller else {
-            return Err(Failure::new(
-                Code::Refused,
-                "the letter is untouched",
-                "the system does not say which Unix user asks",
-                "ask over the node's own socket",
-            ));
-        };
-        api.duty.officer(uid).map(Self)
-    }
 }
 
 pub(super) fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Failure> {

@@ -46,6 +46,34 @@ pub struct SendRequest {
     /// Why one person alone released it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emergency: Option<String>,
+    /// Of an answer alone: the office's own signature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<SignedIn>,
+}
+
+/// What of a letter an office signs (`docs/spec/letter.md`), beside what it states.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatementView {
+    /// The letter.
+    pub id: String,
+    /// Digest of the header of the envelope that brought it.
+    pub digest: String,
+    /// Root over its content.
+    pub content_root: String,
+    /// The office that the caller acts for.
+    pub office: String,
+}
+
+/// An office's signature over what an act states.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedIn {
+    /// The time that was signed, and will be stated.
+    pub at: String,
+    /// Id of the key.
+    pub key: String,
+    /// Ed25519, 64 bytes in hex.
+    pub signature: String,
 }
 
 /// A file that goes with a letter.
@@ -114,6 +142,9 @@ pub struct AddresseeView {
     pub level: Option<String>,
     /// What the office said it will do.
     pub outcome: Option<String>,
+    /// Who said so, where it was an office; null: the station by itself.
+    #[serde(default)]
+    pub stated: Option<StatedView>,
     /// When that level was reached there.
     pub at: Option<String>,
     /// By which way it was confirmed.
@@ -127,6 +158,22 @@ pub struct AddresseeView {
     /// How well the person behind the party's keys is known here, as in the directory.
     #[serde(default)]
     pub trust: String,
+}
+
+/// In whose name a level was stated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatedView {
+    /// The office.
+    pub office: String,
+    /// The person who stood in it, as the station says.
+    pub officer: String,
+    /// `valid`: the office itself signed it. `none`: the station says so for it. `not_valid`: there
+    /// is a signature that shows nothing, and the station says so.
+    pub signature: String,
+    /// The key that signed; null without a signature that counts.
+    pub key: Option<String>,
+    /// Why a signature is not valid.
+    pub cause: Option<String>,
 }
 
 /// One letter in the inbox.
@@ -171,6 +218,9 @@ pub struct AckRequest {
     /// Words beside the fixed ones.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub text: String,
+    /// The office's own signature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<SignedIn>,
 }
 
 /// The office declines.
@@ -182,6 +232,9 @@ pub struct DeclineRequest {
     /// Words beside it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub text: String,
+    /// The office's own signature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<SignedIn>,
 }
 
 /// Signed documents to be believed and spread.
@@ -373,6 +426,7 @@ mod tests {
             state: "not_reached".to_owned(),
             level: level.map(str::to_owned),
             outcome: None,
+            stated: None,
             at: None,
             path: None,
             due_at: None,

@@ -6,6 +6,7 @@ use cbm_proto::{
     accord::{Conflict, Directory},
     id::{MsgId, StationId},
     inbox::Received,
+    receipt::{Proof, Stated},
     station::{Correspondent, Speaks, Station, Status},
     time::{Now, Timestamp},
 };
@@ -15,7 +16,7 @@ use super::{
     people,
     shape::{
         AddresseeView, CorrespondentView, Health, InboxRow, PeerView, RestoreView, RestoredView,
-        StatusView,
+        StatedView, StatusView,
     },
 };
 
@@ -33,6 +34,7 @@ pub(super) fn status(station: &Station, now: Now, msg: &MsgId) -> Option<StatusV
         state: a.state.word().to_owned(),
         level: a.level.map(|level| level.word().to_owned()),
         outcome: a.outcome.map(|outcome| outcome.word().to_owned()),
+        stated: a.stated.as_ref().map(|(stated, proof)| self::stated(stated, *proof)),
         at: time(a.at),
         path: a.path.clone(),
         due_at: time(a.due_at),
@@ -46,6 +48,21 @@ pub(super) fn status(station: &Station, now: Now, msg: &MsgId) -> Option<StatusV
         precedence: status.precedence.word().to_owned(),
         addressees: addressees.collect(),
     })
+}
+
+fn stated(stated: &Stated, proof: Proof) -> StatedView {
+    let (signature, key, cause) = match proof {
+        Proof::Unsigned => ("none", None, None),
+        Proof::Signed(key) => ("valid", Some(key.to_string()), None),
+        Proof::Void(fault) => ("not_valid", None, Some(fault.to_string())),
+    };
+    StatedView {
+        office: stated.office.clone(),
+        officer: stated.officer.clone(),
+        signature: signature.to_owned(),
+        key,
+        cause,
+    }
 }
 
 /// Letters shaped in one look, so that a long inbox keeps nobody waiting.

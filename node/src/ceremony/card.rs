@@ -7,7 +7,7 @@
 use super::CeremonyError;
 use cbm_proto::{
     id::{PartyCode, StationName, hex, unhex},
-    keys::{AuthorityPublic, Fingerprint, StationPublic},
+    keys::{AuthorityPublic, Fingerprint, OfficeKey, StationPublic},
     primitives::{DSA_PUBLIC_LEN, EpochPublic, SignPublic},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -17,6 +17,17 @@ use std::{fs, path::Path};
 pub const AUTHORITY_CARD: &str = "authority.toml";
 /// File name of a station's card in the folder of its keys.
 pub const STATION_CARD: &str = "station.toml";
+
+/// File name of an office's card in the folder of its key.
+pub const OFFICE_CARD: &str = "office.toml";
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfficeText {
+    fingerprint: String,
+    words: String,
+    office_ed25519: String,
+}
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -73,6 +84,27 @@ pub fn read_authority(path: &Path) -> Result<(PartyCode, AuthorityPublic), Cerem
     };
     compare(path, &keys.fingerprint(), &text.fingerprint, &text.words)?;
     Ok((PartyCode::new(&text.party)?, keys))
+}
+
+/// Writes an office's card. It names no office: for which one the key stands, the certificate says.
+///
+/// # Errors
+/// What the system says.
+pub fn write_office(path: &Path, key: &SignPublic) -> Result<(), CeremonyError> {
+    let print = OfficeKey::fingerprint(key);
+    let office_ed25519 = hex(key.as_bytes());
+    write(path, &OfficeText { fingerprint: print.hex(), words: print.words(), office_ed25519 })
+}
+
+/// Reads an office's card.
+///
+/// # Errors
+/// It is not one, the key is weak, or the fingerprint is not that of the key.
+pub fn read_office(path: &Path) -> Result<SignPublic, CeremonyError> {
+    let text: OfficeText = read(path)?;
+    let key = sign_key(path, "office_ed25519", &text.office_ed25519)?;
+    compare(path, &OfficeKey::fingerprint(&key), &text.fingerprint, &text.words)?;
+    Ok(key)
 }
 
 /// Writes a station's card.

@@ -17,6 +17,7 @@ use cbm_proto::{
         read::{AccordText, CertificateText, ContactText},
     },
     id::KeyId,
+    keys::OfficeKey,
     primitives::SignPublic,
     time::Timestamp,
 };
@@ -53,7 +54,27 @@ pub fn show(file: &Path, against: Before<'_>) -> Result<Shown, CeremonyError> {
     })
 }
 
-/// The keys that a certificate lists, each with its role.
+/// The certificate in force of a station.
+pub(super) fn in_force(
+    directory: &Directory,
+    station: &cbm_proto::id::StationName,
+) -> Option<CertificateText> {
+    let serial = directory.by_name(station)?.serial;
+    certified(directory, station).find(|text| text.serial == serial)
+}
+
+/// The key of an office, in words.
+pub(super) fn office(key: &OfficeKey) -> String {
+    format!("OFFICE {} {}", key.key.id(), key.office)
+}
+
+/// The keys that a certificate lists, those of offices too, each with its role.
+pub(super) fn all_keys(text: &CertificateText) -> Vec<(&'static str, KeyId)> {
+    let offices = text.keys.office.iter().map(|key| ("OFFICE", key.key.id()));
+    keys(text).into_iter().chain(offices).collect()
+}
+
+/// The keys that a certificate lists as the station's own, each with its role.
 pub(super) fn keys(text: &CertificateText) -> Vec<(&'static str, KeyId)> {
     let peer = |key: &[u8; 32]| SignPublic::check(*key).ok().map(|key| ("PEER", key.id()));
     let sign = text.keys.sign.iter().map(|key| ("SIGN", key.id()));
@@ -63,8 +84,9 @@ pub(super) fn keys(text: &CertificateText) -> Vec<(&'static str, KeyId)> {
 
 fn certificate(document: &Document) -> Result<CertificateShown, DocumentError> {
     let text = CertificateText::read(document)?;
+    let own = keys(&text).into_iter().map(|(role, id)| format!("{role} {id}"));
     Ok(CertificateShown {
-        keys: keys(&text).iter().map(|(role, id)| format!("{role} {id}")).collect(),
+        keys: own.chain(text.keys.office.iter().map(office)).collect(),
         station: text.station.to_string(),
         serial: text.serial,
         not_after: text.not_after.map(|end| end.to_string()),
@@ -172,7 +194,7 @@ fn revoked(directory: &Directory, revoked: &Revoked) -> RevocationShown {
         role: match &revoked.station {
             None => Some("AUTHORITY".to_owned()),
             Some(station) => certified(directory, station)
-                .find_map(|text| keys(&text).iter().find(|k| k.1 == revoked.key).map(|k| k.0))
+                .find_map(|text| all_keys(&text).iter().find(|k| k.1 == revoked.key).map(|k| k.0))
                 .map(str::to_owned),
         },
         reason: revoked.reason.clone(),

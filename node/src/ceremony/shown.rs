@@ -83,6 +83,9 @@ pub struct Written {
     pub serial: u64,
     /// What both sides compare, in words.
     pub words: String,
+    /// Of a certificate: keys of offices, as `OFFICE ID CODE`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub offices: Vec<String>,
 }
 
 /// A key that was taken back.
@@ -96,7 +99,7 @@ pub struct RevocationShown {
     pub station: Option<String>,
     /// Which, in hex.
     pub key: String,
-    /// SIGN, PEER, SEAL or AUTHORITY; `None` where no certificate here lists the key.
+    /// SIGN, PEER, SEAL, OFFICE or AUTHORITY; `None` where no certificate here lists the key.
     pub role: Option<String>,
     /// Why, in its party's words.
     pub reason: String,
@@ -161,7 +164,7 @@ pub struct CertificateShown {
     pub not_after: Option<String>,
     /// Codes of status that it may send; empty: all.
     pub statuses: Vec<u32>,
-    /// Its keys, as `ROLE ID`.
+    /// Its keys, as `ROLE ID`; those of offices as `OFFICE ID CODE`.
     pub keys: Vec<String>,
 }
 

@@ -2,8 +2,8 @@
 
 use super::{
     CeremonyError, KeysMade, Written,
-    card::{self, AUTHORITY_CARD, STATION_CARD},
-    kind_word,
+    card::{self, AUTHORITY_CARD, OFFICE_CARD, STATION_CARD},
+    kind_word, look,
 };
 use crate::{
     documents,
@@ -11,12 +11,13 @@ use crate::{
 };
 use cbm_proto::{
     accord::{
-        Directory, Document, DocumentKind, Office, Scopes,
+        Directory, Document, DocumentError, DocumentKind, Office, Scopes,
         make::{self, CertificateDraft},
+        station_id,
     },
     id::{PartyCode, StationName},
-    keys::{AuthorityKeys, AuthorityPublic, Fingerprint, StationKeys},
-    primitives::{DsaSecret, Entropy},
+    keys::{AuthorityKeys, AuthorityPublic, Fingerprint, OfficeKey, StationKeys, StationPublic},
+    primitives::{DsaSecret, Entropy, SignPublic, SignSecret},
     time::Timestamp,
 };
 use std::{
@@ -63,6 +64,40 @@ pub fn keygen_authority_in_token(
     card::write_authority(&card, party, &public)?;
     let keys = made(party.to_string(), folder, card, &public.fingerprint());
     Ok(KeysMade { made_in_token: Some(made_now), ..keys })
+}
+
+/// Makes the key of an office in a new folder, with a card for the party's authority beside it.
+///
+/// # Errors
+/// As [`keygen_authority`].
+pub fn keygen_office(
+    folder: &Path,
+    seal: Option<&Unlock>,
+    entropy: &mut Entropy,
+) -> Result<KeysMade, CeremonyError> {
+    let secret = SignSecret::from_seed(&entropy.bytes());
+    keystore(folder, seal)?.save_office(&secret)?;
+    office_made(folder, &secret.public())
+}
+
+/// The same in a token, where the key is made if it is not there yet; the folder gets the card alone.
+///
+/// # Errors
+/// As [`keygen_office`], and when the token does not do it.
+pub fn keygen_office_in_token(
+    folder: &Path,
+    uri: &str,
+    entropy: &mut Entropy,
+) -> Result<KeysMade, CeremonyError> {
+    keystore(folder, None)?;
+    let (key, made_now) = token::make(uri, entropy.bytes())?;
+    Ok(KeysMade { made_in_token: Some(made_now), ..office_made(folder, &key)? })
+}
+
+fn office_made(folder: &Path, key: &SignPublic) -> Result<KeysMade, CeremonyError> {
+    let card = folder.join(OFFICE_CARD);
+    card::write_office(&card, key)?;
+    Ok(made("an office".to_owned(), folder, card, &OfficeKey::fingerprint(key)))
 }
 
 /// Where a station's new keys go, and what opens them.
@@ -118,13 +153,27 @@ pub enum Base<'a> {
     Folder(&'a Path),
 }
 
+/// The station that is certified.
+#[derive(Clone, Copy, Debug)]
+pub enum Whose<'a> {
+    /// With the keys on this card.
+    Card(&'a Path),
+    /// With the keys of its certificate in force.
+    Known(&'a StationName),
+}
+
 /// What an authority certifies.
 #[derive(Clone)]
 pub struct Certification<'a> {
     /// By what it is known who may certify.
     pub base: Base<'a>,
-    /// The station's card.
-    pub card: &'a Path,
+    /// Which station, and with which keys.
+    pub whose: Whose<'a>,
+    /// Offices that answer there and sign, each with the card of a key; they stand beside those of
+    /// the certificate in force.
+    pub offices: &'a [(String, PathBuf)],
+    /// Offices whose keys the certificate in force lists and the new one does not.
+    pub dropped: &'a [String],
     /// The authority key of the station's party.
     pub authority: &'a dyn Signer,
     /// Folder of documents to write into.
@@ -146,7 +195,7 @@ const TEST: u32 = 3;
 /// The accord is incomplete, or the keys are not those of the station's party.
 pub fn certify(what: &Certification<'_>, made_at: Timestamp) -> Result<Written, CeremonyError> {
     let mut directory = network(what.base)?;
-    let (station, public) = card::read_station(what.card)?;
+    let (station, public) = whose(&directory, what.whose)?;
     let party = directory.party(station.party());
     if !party.is_some_and(|party| party.authority.contains_key(&what.authority.public().id())) {
         let whose = format!("party {} of this accord", station.party());
@@ -162,10 +211,52 @@ pub fn certify(what: &Certification<'_>, made_at: Timestamp) -> Result<Written, 
         made_at,
         not_after: what.not_after,
     };
-    let document = make::certificate(&directory.network(), &draft, &public)?;
+    let offices = offices(&directory, &station, what)?;
+    let network = directory.network();
+    let document = make::certificate_with_offices(&network, &draft, &public, &offices)?;
     let document = what.authority.sign(document)?;
     directory.admit(document.bytes())?;
-    written(what.out, &document, &station, serial, &public.fingerprint())
+    let shown = written(what.out, &document, &station, serial, &public.fingerprint())?;
+    Ok(Written { offices: offices.iter().map(look::office).collect(), ..shown })
+}
+
+fn whose(
+    directory: &Directory,
+    whose: Whose<'_>,
+) -> Result<(StationName, StationPublic), CeremonyError> {
+    match whose {
+        Whose::Card(path) => card::read_station(path),
+        Whose::Known(station) => {
+            let unknown = || DocumentError::UnknownStation(station.to_string());
+            let text = look::in_force(directory, station).ok_or_else(unknown)?;
+            Ok((station.clone(), text.public().ok_or_else(unknown)?))
+        }
+    }
+}
+
+/// Those of the certificate in force that were neither dropped nor taken back, and the new ones.
+fn offices(
+    directory: &Directory,
+    station: &StationName,
+    what: &Certification<'_>,
+) -> Result<Vec<OfficeKey>, CeremonyError> {
+    let text = look::in_force(directory, station);
+    let mut keys = text.map(|text| text.keys.office).unwrap_or_default();
+    if let Some(code) = what.dropped.iter().find(|c| keys.iter().all(|key| key.office != **c)) {
+        let (station, code) = (station.to_string(), code.clone());
+        return Err(CeremonyError::NoOffice { station, code });
+    }
+    let id = station_id(&directory.network(), station);
+    keys.retain(|key| {
+        !what.dropped.contains(&key.office) && directory.revoked(&id, &key.key.id()).is_none()
+    });
+    for (office, path) in what.offices {
+        let new = OfficeKey { office: office.clone(), key: card::read_office(path)? };
+        if !keys.contains(&new) {
+            keys.push(new);
+        }
+    }
+    Ok(keys)
 }
 
 /// What a station announces.
@@ -236,5 +327,6 @@ fn written(
     let file = folder.join(name);
     documents::write(&file, document.bytes())?;
     let kind = kind_word(document.kind());
-    Ok(Written { file, kind, station: station.to_string(), serial, words: print.words() })
+    let (station, words) = (station.to_string(), print.words());
+    Ok(Written { file, kind, station, serial, words, offices: Vec::new() })
 }

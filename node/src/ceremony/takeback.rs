@@ -6,7 +6,7 @@
 
 use super::{
     AttestationShown, CeremonyError, RevocationShown, card,
-    look::{self, certified, keys},
+    look::{self, all_keys, certified, keys},
 };
 use crate::{documents, keystore::signer::Signer};
 use cbm_proto::{
@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 /// Which keys are taken back.
 #[derive(Clone, Debug)]
 pub enum Taken {
-    /// All keys of a station's certificate: of this serial, or of the one in force.
+    /// All keys of its own in a station's certificate: of this serial, or of the one in force.
     Certificate(StationName, Option<u64>),
     /// All keys on a station's card.
     Card(PathBuf),
@@ -74,7 +74,8 @@ pub fn revoke(
             });
         }
         let heads = match role {
-            "SIGN" => what.heads.to_vec(),
+            // What an office signed stands in receipts of its station.
+            "SIGN" | "OFFICE" => what.heads.to_vec(),
             "AUTHORITY" => what.kept.iter().map(|(_, d)| Head::of_document(d.digest())).collect(),
             // Nothing is read from what a station links or is sealed to.
             _ => Vec::new(),
@@ -126,7 +127,7 @@ fn named(directory: &Directory, what: &Taken) -> Result<Named, CeremonyError> {
         }
         Taken::Key(station, key) => {
             let found = certified(directory, station)
-                .find_map(|text| keys(&text).into_iter().find(|(_, id)| id == key));
+                .find_map(|text| all_keys(&text).into_iter().find(|(_, id)| id == key));
             let found = found.ok_or_else(|| CeremonyError::UnknownKey {
                 key: key.to_string(),
                 whose: station.to_string(),

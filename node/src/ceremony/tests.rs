@@ -73,7 +73,9 @@ impl Desk {
     fn certify(&self, station: &Path, code: &str) -> Result<Written, CeremonyError> {
         let what = Certification {
             base: Base::Accord(&self.at("documents/accord.cbm")),
-            card: station,
+            whose: Whose::Card(station),
+            offices: &[],
+            dropped: &[],
             authority: &*self.signer(code)?,
             out: &self.at("documents"),
             serial: None,

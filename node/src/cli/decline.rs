@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Node, Output, print};
+use super::{Node, Output, office::OfficeKey, print};
 use crate::api::{
     compose,
     failure::Failure,
@@ -22,6 +22,8 @@ pub struct Decline {
     #[arg(long, default_value = "")]
     text: String,
     #[command(flatten)]
+    office: OfficeKey,
+    #[command(flatten)]
     node: Node,
     #[command(flatten)]
     output: Output,
@@ -32,10 +34,13 @@ pub struct Decline {
 /// # Errors
 /// No node, no such letter, or no officer.
 pub async fn run(args: Decline) -> Result<(), Failure> {
-    compose::msg_id(&args.id)?;
-    let request = DeclineRequest { reason: args.reason, text: args.text };
+    let msg = compose::msg_id(&args.id)?;
+    let mut request = DeclineRequest { reason: args.reason, text: args.text, signed: None };
+    let (act, client) = (compose::decline(&request)?, args.node.client()?);
+    request.signed =
+        args.office.sign(&client, msg, |entry, at, by| act.entry(entry, at, by)).await?;
     let path = format!("/v1/letters/{}/decline", args.id);
-    let done: Sent = args.node.client()?.post(&path, &request).await?;
+    let done: Sent = client.post(&path, &request).await?;
     if args.output.json {
         return print::json(&done);
     }

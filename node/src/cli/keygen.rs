@@ -1,4 +1,4 @@
-//! `cbm keygen authority|station|backup|identity`: keys in a new folder, a card with the public halves;
+//! `cbm keygen authority|station|office|backup|identity`: keys in a new folder, a card with the public halves;
 //! an identity that sealed keys open by.
 
 use std::path::{Path, PathBuf};
@@ -42,6 +42,15 @@ enum Whose {
     },
     /// Of a station; its authority then certifies them by the card.
     Station(OfStation),
+    /// Of an office; its officers sign acknowledgements with it, and no station holds it.
+    Office {
+        /// Make the key in a token, or take over the one that is there; as
+        /// pkcs11:token=T;object=O?module-path=M.
+        #[arg(long, value_name = "URI", conflicts_with = "seal")]
+        token: Option<String>,
+        #[command(flatten)]
+        made: Made,
+    },
     /// A recipient that backups are sealed to, and the identity that opens them.
     Backup {
         /// Folder to make them in; keep the identity where the backups are not.
@@ -129,6 +138,14 @@ pub fn run(args: &Keygen) -> Result<(), Failure> {
                     ceremony::keygen_authority_in_token(out, &party, uri, seal, &mut entropy)
                 }
                 None => ceremony::keygen_authority(out, &party, seal, &mut entropy),
+            };
+            show(&keys.map_err(|e| failed(&e))?, made.output.json)
+        }
+        Whose::Office { token, made } => {
+            let (seal, mut entropy) = (made.sealing.seal(), entropy()?);
+            let keys = match token {
+                Some(uri) => ceremony::keygen_office_in_token(&made.out, uri, &mut entropy),
+                None => ceremony::keygen_office(&made.out, seal.as_ref(), &mut entropy),
             };
             show(&keys.map_err(|e| failed(&e))?, made.output.json)
         }

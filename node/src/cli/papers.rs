@@ -72,9 +72,12 @@ fn parties(parties: &[PartyShown]) -> String {
 }
 
 pub(super) fn written(shown: &Written) -> String {
-    let Written { file, kind, station, serial, words: print } = shown;
+    let Written { file, kind, station, serial, words: print, offices } = shown;
     let file = file.display();
-    format!("{kind} of {station}, serial {serial}\nin {file}\nkeys\n{}", words(print))
+    let mut out =
+        format!("{kind} of {station}, serial {serial}\nin {file}\nkeys\n{}", words(print));
+    offices.iter().for_each(|office| out.extend(["\n  ", office.as_str()]));
+    out
 }
 
 pub(super) fn revocations(all: &[RevocationShown]) -> String {
@@ -93,7 +96,7 @@ fn revocation(shown: &RevocationShown) -> String {
         print::wrap(&mut out, "reason: ", &shown.reason);
     }
     match role {
-        "SIGN" => out.push(format!("stands by {} feeds of it", shown.stands_by)),
+        "SIGN" | "OFFICE" => out.push(format!("stands by {} feeds of it", shown.stands_by)),
         "AUTHORITY" => out.push(format!("stands by {} documents of it", shown.stands_by)),
         _ => {}
     }

@@ -1,8 +1,9 @@
 //! `cbm reply ID`: another letter in answer. It goes to the party that wrote the first.
 
+use cbm_proto::terms::Level;
 use clap::Args;
 
-use super::{Node, Output, compose::Content, print};
+use super::{Node, Output, compose::Content, office::OfficeKey, print};
 use crate::api::{compose, failure::Failure, shape::Sent};
 
 /// Answer a letter with another one.
@@ -19,6 +20,8 @@ pub struct Reply {
     #[command(flatten)]
     content: Content,
     #[command(flatten)]
+    office: OfficeKey,
+    #[command(flatten)]
     node: Node,
     #[command(flatten)]
     output: Output,
@@ -29,10 +32,13 @@ pub struct Reply {
 /// # Errors
 /// No node, no such letter, no officer, or the answer is not taken.
 pub async fn run(args: Reply) -> Result<(), Failure> {
-    compose::msg_id(&args.id)?;
+    let msg = compose::msg_id(&args.id)?;
     let client = args.node.client()?;
     let mut request = args.content.request(args.type_name)?;
     request.info = args.info;
+    let answered =
+        args.office.sign(&client, msg, |e, at, by| e.by_officer(Level::L6, at, by)).await?;
+    request.signed = answered;
     let path = format!("/v1/letters/{}/reply", args.id);
     let sent: Sent = client.post(&path, &request).await?;
     if args.output.json { print::json(&sent) } else { print::say(&sent.id) }

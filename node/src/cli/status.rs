@@ -6,7 +6,7 @@ use super::{Node, Output, directory, print};
 use crate::api::{
     compose,
     failure::Failure,
-    shape::{AddresseeView, StatusView},
+    shape::{AddresseeView, StatedView, StatusView},
 };
 
 /// Show how far a letter came.
@@ -53,8 +53,25 @@ fn known(out: &mut Vec<String>, to: &AddresseeView) {
         Some(path) => format!("{} went {path}; {trust}", to.station),
         None => format!("{} {trust}", to.station),
     });
+    if let Some(stated) = &to.stated {
+        print::wrap(out, &format!("{} ", to.station), &self::stated(stated));
+    }
     if let Some(cause) = &to.cause {
         print::wrap(out, &format!("{}: ", to.station), cause);
+    }
+}
+
+/// Who stands behind a level that people state.
+fn stated(stated: &StatedView) -> String {
+    let office = print::tame(&stated.office);
+    match (stated.signature.as_str(), &stated.key, &stated.cause) {
+        ("valid", Some(key), _) => {
+            format!("says so with the signature of its office {office}, key {key}")
+        }
+        (_, _, Some(cause)) => format!(
+            "states that its office {office} says so; the signature of the office is NOT VALID: {cause}"
+        ),
+        _ => format!("states that its office {office} says so; not signed by the office"),
     }
 }
 

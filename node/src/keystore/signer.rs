@@ -1,8 +1,8 @@
-//! Who signs for a party: an authority key, wherever it is kept.
+//! Who signs for a party or an office: a key, wherever it is kept.
 //!
-//! Invariant: whoever signs sees a [`Document`] go in and come back with one signature more that
-//! holds; the key itself never leaves its place. Called by the steps of the ceremony that an
-//! authority takes; the command line says which key by [`open`].
+//! Invariant: whoever signs sees bytes of one domain go in and a signature that holds come back; the
+//! key itself never leaves its place. Called by the steps of the ceremony that an authority takes, and
+//! by the verbs of an officer; the command line says which key by [`open`] and [`open_office`].
 
 use super::{Keystore, KeystoreError, Unlock, token::TokenSigner, uri::SCHEME};
 use cbm_proto::{
@@ -11,7 +11,11 @@ use cbm_proto::{
 };
 use std::path::Path;
 
-/// An authority key that can sign documents.
+/// What is told of a place whose signatures do not hold.
+pub(super) const WRONG: &str = "its signature does not hold; do not use this token, its key and its \
+                                public key do not belong together";
+
+/// A key that can sign.
 pub trait Signer {
     /// The public half.
     fn public(&self) -> SignPublic;
@@ -19,11 +23,23 @@ pub trait Signer {
     /// Where the key is kept, in words for an error.
     fn place(&self) -> &str;
 
-    /// The document with this key's signature added.
+    /// A signature over a message of a domain, which holds under [`Signer::public`].
     ///
     /// # Errors
     /// The place where the key is kept does not sign.
-    fn sign(&self, document: Document) -> Result<Document, KeystoreError>;
+    fn signature(&self, domain: &str, message: &[u8]) -> Result<[u8; 64], KeystoreError>;
+
+    /// The document with this key's signature added.
+    ///
+    /// # Errors
+    /// As [`Signer::signature`].
+    fn sign(&self, document: Document) -> Result<Document, KeystoreError> {
+        let signature = self.signature(document.kind().domain(), document.payload())?;
+        document.with_signature(&self.public(), &signature).map_err(|_| KeystoreError::Token {
+            place: self.place().to_owned(),
+            cause: WRONG.to_owned(),
+        })
+    }
 }
 
 /// The authority key that `place` names: a folder of key files, which `unlock` opens if they are
@@ -32,11 +48,27 @@ pub trait Signer {
 /// # Errors
 /// As [`Keystore::open`], [`Keystore::unlock`] and [`Keystore::load_authority`].
 pub fn open(place: &str, unlock: &Unlock) -> Result<Box<dyn Signer>, KeystoreError> {
+    open_as(place, unlock, |store| Ok(store.load_authority()?.sign))
+}
+
+/// The office key that `place` names, likewise.
+///
+/// # Errors
+/// As [`Keystore::open`], [`Keystore::unlock`] and [`Keystore::load_office`].
+pub fn open_office(place: &str, unlock: &Unlock) -> Result<Box<dyn Signer>, KeystoreError> {
+    open_as(place, unlock, Keystore::load_office)
+}
+
+fn open_as(
+    place: &str,
+    unlock: &Unlock,
+    load: impl FnOnce(&Keystore) -> Result<SignSecret, KeystoreError>,
+) -> Result<Box<dyn Signer>, KeystoreError> {
     if place.starts_with(SCHEME) {
         return Ok(Box::new(TokenSigner::open(place)?));
     }
-    let keys = Keystore::open(Path::new(place))?.unlock(unlock)?.load_authority()?;
-    Ok(Box::new(FileSigner { place: place.to_owned(), secret: keys.sign }))
+    let secret = load(&Keystore::open(Path::new(place))?.unlock(unlock)?)?;
+    Ok(Box::new(FileSigner { place: place.to_owned(), secret }))
 }
 
 /// A key that was read from its file.
@@ -54,7 +86,7 @@ impl Signer for FileSigner {
         &self.place
     }
 
-    fn sign(&self, document: Document) -> Result<Document, KeystoreError> {
-        Ok(document.signed_by(&self.secret))
+    fn signature(&self, domain: &str, message: &[u8]) -> Result<[u8; 64], KeystoreError> {
+        Ok(self.secret.sign(domain, message))
     }
 }

@@ -1,4 +1,4 @@
-//! An authority key in a PKCS#11 token: it signs there and never leaves it.
+//! A key in a PKCS#11 token, of an authority or of an office: it signs there and never leaves it.
 //!
 //! Invariants: one context of the vendor's library in a process, opened once (libraries break when
 //! they are initialised twice), and one session for each key, used by one thread; what the token
@@ -7,9 +7,13 @@
 //! this module names `cryptoki`; called by `signer` and, to make a key, by `ceremony`.
 
 use super::{
-    error::KeystoreError, files, prompt, seal::PASSPHRASE_MAX, signer::Signer, uri::TokenUri,
+    error::KeystoreError,
+    files, prompt,
+    seal::PASSPHRASE_MAX,
+    signer::{Signer, WRONG},
+    uri::TokenUri,
 };
-use cbm_proto::{accord::Document, primitives::SignPublic};
+use cbm_proto::primitives::{SignPublic, framed};
 use cryptoki::{
     context::{CInitializeArgs, CInitializeFlags, Pkcs11},
     error::{Error, RvError},
@@ -65,14 +69,16 @@ impl Signer for TokenSigner {
         &self.place
     }
 
-    fn sign(&self, document: Document) -> Result<Document, KeystoreError> {
+    fn signature(&self, domain: &str, message: &[u8]) -> Result<[u8; 64], KeystoreError> {
         let pure = Mechanism::Eddsa(EddsaParams::new(EddsaSignatureScheme::Pure));
-        let signature = self.session.sign(&pure, self.private, &document.to_sign());
+        let signature = self.session.sign(&pure, self.private, &framed(domain, message));
         let signature = signature.map_err(|error| failed(&self.place, error))?;
-        let wrong = "its signature does not hold; do not use this token, its key and its public \
-                     key do not belong together";
-        let signature = signature.try_into().map_err(|_| token(&self.place, wrong))?;
-        document.with_signature(&self.public, &signature).map_err(|_| token(&self.place, wrong))
+        let signature = signature.try_into().map_err(|_| token(&self.place, WRONG))?;
+        if self.public.verify(domain, message, &signature) {
+            Ok(signature)
+        } else {
+            Err(token(&self.place, WRONG))
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     id::{Digest, KeyId},
     keys::ALG_ED25519,
     limits::{DOCUMENT_MAX, DOCUMENT_SIGNATURES_MAX},
-    primitives::{SignPublic, SignSecret, digest, framed},
+    primitives::{SignPublic, SignSecret, digest},
     wire,
 };
 use bytes::Bytes;
@@ -147,13 +147,8 @@ impl Document {
         self.put(&secret.public(), &signature)
     }
 
-    /// The bytes that a signature is over, for a key that only its token can use.
-    #[must_use]
-    pub fn to_sign(&self) -> Vec<u8> {
-        framed(self.kind.domain(), &self.payload)
-    }
-
-    /// Adds a signature over [`Document::to_sign`] that was made elsewhere.
+    /// Adds a signature that was made elsewhere, over [`DocumentKind::domain`] and
+    /// [`Document::payload`].
     ///
     /// # Errors
     /// It does not hold.

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     id::{Digest, KeyId, NetworkId, PartyCode, StationName},
-    keys::{AuthorityPublic, StationPublic},
+    keys::{AuthorityPublic, OfficeKey, StationPublic},
     limits::{HEADERS_BURST, HEADERS_PER_MINUTE},
     primitives::SignSecret,
     time::Timestamp,
@@ -116,6 +116,22 @@ pub fn certificate(
     draft: &CertificateDraft,
     keys: &StationPublic,
 ) -> Result<Document, DocumentError> {
+    certificate_with_offices(network, draft, keys, &[])
+}
+
+/// As [`certificate`], with keys of offices that answer at the station.
+///
+/// # Errors
+/// The rule that the draft breaks.
+pub fn certificate_with_offices(
+    network: &NetworkId,
+    draft: &CertificateDraft,
+    keys: &StationPublic,
+    offices: &[OfficeKey],
+) -> Result<Document, DocumentError> {
+    if !offices.iter().all(|key| OfficeKey::is_code(&key.office)) {
+        return Err(DocumentError::field("offices", "1 to 128 characters, none of them control"));
+    }
     let scope = wire::Scope {
         statuses: draft.scopes.statuses.iter().copied().collect(),
         types: draft.scopes.types.iter().cloned().collect(),
@@ -126,7 +142,7 @@ pub fn certificate(
         party: draft.station.party().to_string(),
         station: draft.station.station().to_owned(),
         serial: draft.serial,
-        keys: keys.to_wire(),
+        keys: keys.to_wire().into_iter().chain(offices.iter().map(OfficeKey::to_wire)).collect(),
         scope: (draft.scopes != Scopes::default()).then_some(scope),
         made_at: draft.made_at.0,
         not_before: 0,

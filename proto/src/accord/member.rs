@@ -5,6 +5,7 @@
 
 use crate::{
     id::{Digest, KeyId, LaneId, PartyCode, StationId, StationName},
+    keys::OfficeKey,
     primitives::{EpochPublic, SignPublic},
     time::Timestamp,
     wire,
@@ -122,6 +123,16 @@ pub struct Office {
     pub always: bool,
 }
 
+/// An office key of a station.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfficeOf {
+    /// The key and its office.
+    pub key: OfficeKey,
+    /// The certificate in force lists it. One that only an earlier certificate lists counts for
+    /// what it signed, and signs nothing new.
+    pub current: bool,
+}
+
 /// One station as the documents show it now.
 #[derive(Clone, Debug)]
 pub struct Member {
@@ -148,6 +159,9 @@ pub struct Member {
     pub epoch_id: KeyId,
     /// Every epoch key of any certificate.
     pub epochs: BTreeMap<KeyId, EpochPublic>,
+    /// Keys of its offices under any certificate. Of a key that two certificates list for different
+    /// offices, what the newer one says.
+    pub office_keys: BTreeMap<KeyId, OfficeOf>,
     /// What its current key may say.
     pub scopes: Scopes,
     /// Multiaddresses without a peer id, most wanted first; empty until its contact is known.

@@ -13,7 +13,7 @@ use super::{
 
 use crate::{
     id::{Digest, KeyId, NetworkId, PartyCode, StationName},
-    keys::KeyList,
+    keys::{KeyList, StationPublic},
     limits::{
         CONTACT_ITEMS_MAX, DOCUMENT_MAX, HEADERS_BURST, HEADERS_PER_MINUTE, NAME_MAX, PARTIES_MAX,
     },
@@ -219,6 +219,19 @@ pub struct CertificateText {
 }
 
 impl CertificateText {
+    /// The station's own public keys, the newest of each role: what a card says. `None` where a
+    /// role has none.
+    #[must_use]
+    pub fn public(&self) -> Option<StationPublic> {
+        let KeyList { sign, sign_dsa, peer, seal, .. } = &self.keys;
+        Some(StationPublic {
+            sign: *sign.last()?,
+            dsa: Box::new(*sign_dsa.last()?),
+            peer: *peer.last()?,
+            epoch: seal.last()?.clone(),
+        })
+    }
+
     /// Reads a certificate.
     ///
     /// # Errors

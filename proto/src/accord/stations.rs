@@ -9,7 +9,7 @@ use super::{
     directory::station_id,
     document::DocumentKind,
     judge::{Judge, signers},
-    member::{Member, Role},
+    member::{Member, OfficeOf, Role},
     read::{CertificateText, ContactText},
     revocation::Revoked,
     shelf::{Shelf, Text},
@@ -225,6 +225,7 @@ fn member(
         epoch_id: epoch.id(),
         epoch,
         epochs: texts().flat_map(|t| &t.keys.seal).map(|key| (key.id(), key.clone())).collect(),
+        office_keys: office_keys(list),
         scopes: current.scopes.clone(),
         addresses: contact.map(|text| text.addresses.clone()).unwrap_or_default(),
         offices: contact.map(|text| text.offices.clone()).unwrap_or_default(),
@@ -234,4 +235,16 @@ fn member(
         silenced,
         name: current.station.clone(),
     })
+}
+
+/// Office keys of every certificate, those of the one in force marked.
+fn office_keys(list: &Certificates<'_>) -> BTreeMap<KeyId, OfficeOf> {
+    let mut keys = BTreeMap::new();
+    for (age, (_, _, text)) in list.iter().enumerate() {
+        for key in &text.keys.office {
+            let of = OfficeOf { key: key.clone(), current: age == 0 };
+            keys.entry(key.key.id()).or_insert(of);
+        }
+    }
+    keys
 }

@@ -303,10 +303,15 @@ fn member_line(member: &Member) -> String {
     let peers = joined(member.peers.iter().map(|peer| hex(peer)));
     let now = format!("{} {} {}", member.sign_key_id, member.epoch_id, hex(&member.peer));
     let said = format!("{:?} {:?} {:?}", member.scopes, member.addresses, member.offices);
+    let offices = member.office_keys.iter().map(|(id, of)| {
+        let now = if of.current { "now" } else { "once" };
+        format!("{:?} {id} {now}", of.key.office)
+    });
+    let offices = joined(offices);
     let times = format!("{:?} {:?}", member.contact_at, member.not_after);
     format!(
         "station {id} {name} {role:?} {serial} {silenced} {now} of {sign} / {seal} / {peers} \
-         {said} {times}"
+         {said} {times} {offices}"
     )
 }
 

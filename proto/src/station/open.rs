@@ -11,7 +11,7 @@ use crate::inbox::{Named, Received};
 use crate::letter::Letter;
 use crate::limits::FUTURE_FLAG;
 use crate::outbox::{Path, Rise};
-use crate::receipt::{Entry, RESEND, Receipt, ReceiptError, Resend};
+use crate::receipt::{Entry, RESEND, Receipt, ReceiptError, Resend, Stated};
 use crate::seal::{self, Opened};
 use crate::terms::{Cause, Level, Relation};
 use crate::time::Timestamp;
@@ -194,7 +194,7 @@ impl Station {
             self.note_opened(turn, envelope, wire::OwnOpened::default(), Opening::Receipt);
         }
         for entry in &receipt.entries {
-            match self.rise_of(entry) {
+            match self.rise_of(envelope, entry) {
                 Some((msg, rise)) => self.settle_level(turn, msg, author, rise),
                 None => self.unmatched(turn, author, entry),
             }
@@ -213,12 +213,14 @@ impl Station {
     }
 
     /// The level that an entry states, if it names exactly what we sent.
-    fn rise_of(&self, entry: &Entry) -> Option<(MsgId, Rise)> {
+    fn rise_of(&self, receipt: &Envelope, entry: &Entry) -> Option<(MsgId, Rise)> {
         let letter = self.outbox.get(&entry.of)?;
         let names_ours = letter.is_named_by(&entry.digest, &entry.content_root)
             || self.planted(Fault::ContentUnchecked);
         let Entry { level, outcome, at, .. } = *entry;
-        names_ours.then_some((entry.of, Rise { level, outcome, at, path: Some(Path::Gossip) }))
+        let stated = Stated::of(entry, receipt);
+        let rise = Rise { level, outcome, at, path: Some(Path::Gossip), stated };
+        names_ours.then_some((entry.of, rise))
     }
 
     /// A statement about a letter of ours names an envelope in which we do not know it: one that was
@@ -226,7 +228,7 @@ impl Station {
     /// know, and its next receipt names that.
     fn unmatched(&mut self, turn: &mut Turn, author: StationId, entry: &Entry) {
         let Entry { of: msg, level, outcome, at, .. } = *entry;
-        let rise = Rise { level, outcome, at, path: None };
+        let rise = Rise { level, outcome, at, path: None, stated: None };
         if !self.outbox.rises(&msg, &author, &rise) {
             return;
         }
@@ -251,7 +253,8 @@ impl Station {
             .collect();
         for msg in replies {
             let at = turn.now.wall;
-            let rise = Rise { level: Level::L6, outcome: None, at, path: Some(Path::Gossip) };
+            let path = Some(Path::Gossip);
+            let rise = Rise { level: Level::L6, outcome: None, at, path, stated: None };
             self.settle_level(turn, msg, author, rise);
         }
     }
@@ -267,6 +270,11 @@ impl Station {
         if !self.outbox.rises(&msg, &by, &rise) {
             return;
         }
+        let further =
+            self.outbox.get(&msg).and_then(|letter| letter.owed.get(&by)).is_none_or(|owed| {
+                owed.level != Some(rise.level)
+                    || rise.outcome.is_some_and(|o| owed.outcome != Some(o))
+            });
         self.outbox.settle(&msg, &by, &rise);
         let own = wire::OwnSettled {
             msg_id: super::copy(&msg.0),
@@ -275,8 +283,11 @@ impl Station {
             outcome: rise.outcome.map_or(0, |outcome| u32::from(outcome.code())),
             at: rise.at.0,
             path: rise.path.map(|path| path.to_string()).unwrap_or_default(),
+            stated: rise.stated.as_ref().map(Stated::to_wire),
         };
         self.note(turn, Some(msg), What::Settled(own));
-        turn.speak(Speak::Tell(Notice::Settled { msg, station: by, level: rise.level }));
+        if further {
+            turn.speak(Speak::Tell(Notice::Settled { msg, station: by, level: rise.level }));
+        }
     }
 }

@@ -319,7 +319,7 @@ impl Station {
         };
         let (level, outcome) = (entry.level, entry.outcome);
         if let Some(letter) = self.inbox.get_mut(&party, &msg)
-            && letter.rises(level, outcome)
+            && letter.is_news(entry)
         {
             letter.level = Some(level);
             letter.outcome = outcome.or(letter.outcome);
@@ -341,11 +341,13 @@ impl Station {
         let Some(letter) = self.inbox.by_envelope(&envelope.id()) else { return };
         let (author, msg, status) = (letter.author, letter.msg, letter.status);
         let Some(entry) = Entry::from_bytes(&letter.entry) else { return };
-        // It names the envelope that came: its author may know no other.
+        // It names the envelope that came: its author may know no other. What an office signed names
+        // another one then, and is the station's word again until the office signs anew.
         let (digest, content_root) = (envelope.id(), envelope.header().root);
+        let signature = entry.signature.clone().filter(|_| entry.digest == digest);
         let entry = match self.planted(Fault::CopyUnnamed) {
             true => entry,
-            false => Entry { digest, content_root, ..entry },
+            false => Entry { digest, content_root, signature, ..entry },
         };
         self.pairs.said.insert((author, msg), turn.now.mono);
         self.pairs.owe(Due { author, status, msg, entry });
@@ -433,7 +435,7 @@ impl Station {
             self.send_pair(turn, peer, envelope);
         }
         for (msg, entry) in std::mem::take(&mut self.pairs.stated) {
-            let open = |letter: &&Received| letter.rises(entry.level, entry.outcome);
+            let open = |letter: &&Received| letter.is_news(&entry);
             if let Some(letter) = self.inbox.get(&msg).filter(open) {
                 let (author, status) = (letter.author, letter.status);
                 self.pairs.owe(Due { author, status, msg, entry });

@@ -18,7 +18,7 @@ use crate::journal::{Record, RecordKind};
 use crate::limits::RECONCILE_EVERY;
 use crate::outbox::{Outgoing, Owed, Path, Rise};
 use crate::own::{self, OwnError};
-use crate::receipt::Entry;
+use crate::receipt::{Entry, Stated};
 use crate::schedule::{Timer, backoff};
 use crate::terms::{Level, Outcome, Precedence, Status};
 use crate::time::Timestamp;
@@ -170,7 +170,8 @@ impl Station {
         let station = id16(&own.station, StationId::from_slice)?;
         let level = Level::from_code(own.level).ok_or(RestoreError::Form)?;
         let (outcome, path) = (Outcome::from_code(own.outcome), Path::parse(&own.path));
-        let rise = Rise { level, outcome, at: Timestamp(own.at), path };
+        let stated = own.stated.as_ref().and_then(Stated::from_wire);
+        let rise = Rise { level, outcome, at: Timestamp(own.at), path, stated };
         self.outbox.settle(&msg, &station, &rise);
         Ok(())
     }

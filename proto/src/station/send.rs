@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::accord::{ALL, Group};
-use crate::draft::{Draft, original};
+use crate::draft::Draft;
 use crate::envelope::Envelope;
-use crate::event::{Act, Denied, Officer, Speak, Topic};
+use crate::event::{Act, Denied, Officer, Signed, Speak, Topic};
 use crate::id::{MsgId, PartyCode, StationId};
 use crate::letter::{Letter, Origin};
 use crate::limits::{DRAFTS_WAITING_MAX, EXPIRE_DEFAULT, RECONCILE_EVERY, STANZAS_MAX};
@@ -14,7 +14,7 @@ use crate::receipt::Entry;
 use crate::schedule::{Timer, backoff};
 use crate::seal::{self, Recipient};
 use crate::sync::{Ask, Custody};
-use crate::terms::{Level, Outcome, Relation, Status};
+use crate::terms::{Level, Relation, Status};
 use crate::wire::{self, own::What};
 
 use super::meet::Question;
@@ -309,7 +309,7 @@ impl Station {
                     .collect();
                 for station in waiting {
                     let path = Some(Path::Via(peer));
-                    let rise = Rise { level: Level::L0, outcome: None, at, path };
+                    let rise = Rise { level: Level::L0, outcome: None, at, path, stated: None };
                     self.settle_level(turn, msg, station, rise);
                 }
             }
@@ -325,39 +325,27 @@ impl Station {
         msg: MsgId,
         act: Act,
         by: &Officer,
+        signed: Option<Signed>,
     ) -> Result<MsgId, Denied> {
         self.may_act()?;
         let letter = self.inbox.get(&msg).ok_or(Denied::NoSuchLetter(msg))?.clone();
-        let at = turn.now.wall;
+        let at = signed.as_ref().map_or(turn.now.wall, |signed| signed.at);
         let named = letter.named;
         let machine = Entry {
             clock_in_doubt: !self.voice.trusted,
             ..Entry::by_station(msg, named.envelope, named.content_root, Level::L3, at)
         };
-        let words = |text: &str| match text {
-            "" => Vec::new(),
-            text => vec![original("und", text)],
-        };
-        let (entry, answer) = match act {
-            Act::Show => (machine, msg),
-            Act::Ack { outcome: None, text } => {
-                (Entry { text: words(&text), ..machine.by_officer(Level::L4, at, by) }, msg)
-            }
-            Act::Ack { outcome: Some(outcome), text } => {
-                (machine.with_outcome(outcome, None, words(&text), at, by), msg)
-            }
-            Act::Decline { reason, text } => {
-                let (no, why) = (Outcome::Declined, Some(reason));
-                (machine.with_outcome(no, why, words(&text), at, by), msg)
-            }
-            Act::Reply { mut draft } => {
-                refer(&mut draft, msg, &letter.party);
-                let answer = self.submit(turn, *draft)?;
-                let entry = machine.by_officer(Level::L6, at, by);
-                (Entry { answer: Some(answer), ..entry }, answer)
-            }
-        };
-        if letter.rises(entry.level, entry.outcome) {
+        let mut entry = act.entry(machine, at, by);
+        if let Some(signed) = signed {
+            self.sign_entry(turn.now.wall, &mut entry, signed)?;
+        }
+        let mut answer = msg;
+        if let Act::Reply { mut draft } = act {
+            refer(&mut draft, msg, &letter.party);
+            answer = self.submit(turn, *draft)?;
+            entry.answer = Some(answer);
+        }
+        if letter.is_news(&entry) {
             self.owe_act(turn, &letter, entry);
         }
         Ok(answer)

@@ -14,7 +14,7 @@ use crate::journal::{Record, RecordKind};
 use crate::letter::Letter;
 use crate::outbox::{Outgoing, Owed};
 use crate::own;
-use crate::receipt::{self, Course, State};
+use crate::receipt::{self, Course, Proof, State, Stated};
 use crate::seal::{self, FileKey};
 use crate::terms::{Level, Outcome, Precedence, Status as LetterStatus};
 use crate::time::{Now, Timestamp};
@@ -58,6 +58,9 @@ pub struct Addressee {
     pub level: Option<Level>,
     /// The outcome stated.
     pub outcome: Option<Outcome>,
+    /// What an office stated with that level, and what its signature is worth; `None` where the
+    /// station speaks by itself.
+    pub stated: Option<(Stated, Proof)>,
     /// When that level was reached.
     pub at: Option<Timestamp>,
     /// The way it went: `direct`, `gossip`, `via EST/mfa`.
@@ -230,6 +233,10 @@ impl Station {
             state: receipt::state(owed.level, owed.outcome, course.wants),
             level: owed.level,
             outcome: owed.outcome,
+            stated: owed.stated.clone().map(|stated| {
+                let proof = stated.proof(&self.directory);
+                (stated, proof)
+            }),
             at: owed.at,
             path: owed.path.map(|path| self.path_in_words(path)),
             due_at: receipt::due_at(&course),

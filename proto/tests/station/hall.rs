@@ -474,7 +474,7 @@ impl Hall {
 
     pub(crate) fn act(&mut self, at: &str, msg: MsgId, act: Act) {
         let by = officer();
-        self.command(at, |token| Input::Act { token, msg, act, by }).unwrap();
+        self.command(at, |token| Input::Act { token, msg, act, by, signed: None }).unwrap();
     }
 
     pub(crate) fn command(

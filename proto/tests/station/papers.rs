@@ -7,7 +7,7 @@ use cbm_proto::accord::make::{
 };
 use cbm_proto::accord::{Head, Role};
 use cbm_proto::id::{KeyId, PartyCode, StationName};
-use cbm_proto::keys::StationKeys;
+use cbm_proto::keys::{OfficeKey, StationKeys};
 use cbm_proto::time::Timestamp;
 
 use super::hall::Hall;
@@ -85,6 +85,17 @@ impl Hall {
 
     /// A certificate for a station, by its party.
     pub(crate) fn certificate(&self, name: &str, serial: u64, keys: &StationKeys) -> Bytes {
+        self.certificate_with(name, serial, keys, &[])
+    }
+
+    /// A certificate for a station and its offices, by its party.
+    pub(crate) fn certificate_with(
+        &self,
+        name: &str,
+        serial: u64,
+        keys: &StationKeys,
+        offices: &[OfficeKey],
+    ) -> Bytes {
         let station = StationName::parse(name).unwrap();
         let authority = &self.authorities[station.party()];
         let draft = CertificateDraft {
@@ -94,7 +105,8 @@ impl Hall {
             made_at: MADE_AT,
             not_after: None,
         };
-        let unsigned = make::certificate(&self.network(), &draft, &keys.public()).unwrap();
+        let (network, public) = (self.network(), keys.public());
+        let unsigned = make::certificate_with_offices(&network, &draft, &public, offices).unwrap();
         unsigned.signed_by(&authority.sign).bytes().clone()
     }
 }

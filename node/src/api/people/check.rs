@@ -29,11 +29,12 @@ use super::{
 };
 use crate::{
     api::{
+        acts::Acting,
         command::Desk,
         compose::{self, msg_id},
         failure::{Code, Failure},
         follow, letters,
-        routes::{Acting, Api, read},
+        routes::{Api, read},
         shape::{SendRequest, Sent},
     },
     clock,
@@ -247,7 +248,7 @@ pub(super) async fn answer(
         ..SendRequest::default()
     };
     let draft = Box::new(compose::answer(&request, msg, author)?);
-    let sent = api.desk.act(msg, Act::Reply { draft }, by).await?;
+    let sent = api.desk.act(msg, Act::Reply { draft }, by, None).await?;
     Ok(Json(Sent { id: sent.to_string() }))
 }
 

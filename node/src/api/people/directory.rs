@@ -10,8 +10,8 @@ use axum::{
     extract::{Path, State},
 };
 use cbm_proto::{
-    accord::{ALL, Member, Party, Role},
-    id::{MsgId, PartyCode},
+    accord::{ALL, Member, OfficeOf, Party, Role},
+    id::{KeyId, MsgId, PartyCode},
     outbox::Outgoing,
     people::{Evidence, Incident},
     station::Station,
@@ -23,7 +23,8 @@ use serde_json::Value;
 use super::{
     attempts, no_such, party, service,
     shape::{
-        CheckedView, EntryView, IncidentView, LastCheckView, OfficeView, PartyView, StationView,
+        CheckedView, EntryView, IncidentView, LastCheckView, OfficeKeyView, OfficeView, PartyView,
+        StationView,
     },
 };
 use crate::api::{
@@ -169,10 +170,24 @@ fn station_view(station: &Station, now: Now, links: &Links, member: &Member) -> 
                 always: office.always,
             })
             .collect(),
+        office_keys: office_keys(station, member),
         contact_at: member.contact_at.map(|at| at.to_string()),
         certificate_ends: member.not_after.map(|at| at.to_string()),
         certificate_expired: member.is_expired(now.wall),
     }
+}
+
+/// Those of the certificate in force.
+fn office_keys(station: &Station, member: &Member) -> Vec<OfficeKeyView> {
+    let now = member.office_keys.iter().filter(|(_, of)| of.current);
+    let view = |(id, of): (&KeyId, &OfficeOf)| OfficeKeyView {
+        office: of.key.office.clone(),
+        key: id.to_string(),
+        revoked: station.directory().revoked(&member.id, id).is_some(),
+    };
+    let mut keys: Vec<_> = now.map(view).collect();
+    keys.sort_by(|a, b| (&a.office, &a.key).cmp(&(&b.office, &b.key)));
+    keys
 }
 
 /// How far a check came at the stations of a party: the best of them.

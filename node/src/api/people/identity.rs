@@ -30,11 +30,12 @@ use super::{
 };
 use crate::{
     api::{
+        acts::Acting,
         command::Desk,
         compose,
         failure::{Code, Failure},
         letters,
-        routes::{Acting, Api, read},
+        routes::{Api, read},
         shape::SendRequest,
     },
     clock,

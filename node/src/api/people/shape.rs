@@ -50,12 +50,26 @@ pub struct StationView {
     pub addresses: Vec<String>,
     /// Who answers there.
     pub offices: Vec<OfficeView>,
+    /// Keys that its offices sign with, as its party certified them.
+    #[serde(default)]
+    pub office_keys: Vec<OfficeKeyView>,
     /// When it last said so.
     pub contact_at: Option<String>,
     /// When its certificate ends; null: open.
     pub certificate_ends: Option<String>,
     /// That has passed.
     pub certificate_expired: bool,
+}
+
+/// A key that an office of a station signs with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfficeKeyView {
+    /// Short code of the office.
+    pub office: String,
+    /// Id of the key.
+    pub key: String,
+    /// Its party took it back.
+    pub revoked: bool,
 }
 
 /// One office of a station.

@@ -2,7 +2,7 @@
 use super::*;
 use cbm_proto::{
     accord::{Document, Head, Method},
-    id::Digest,
+    id::{Digest, KeyId},
 };
 
 impl Desk {
@@ -66,13 +66,18 @@ fn a_third_party_comes_in_by_the_signatures_of_the_version_before() {
     let signer = desk.signer("CCC").unwrap();
     let folder = desk.folder();
     let certify_by = |base| {
-        let (serial, test_only, not_after) = (None, false, None);
-        let authority = &*signer;
-        let out = &folder;
-        certify(
-            &Certification { base, card: &card, authority, out, serial, test_only, not_after },
-            NOW,
-        )
+        let what = Certification {
+            base,
+            whose: Whose::Card(&card),
+            offices: &[],
+            dropped: &[],
+            authority: &*signer,
+            out: &folder,
+            serial: None,
+            test_only: false,
+            not_after: None,
+        };
+        certify(&what, NOW)
     };
     let first = folder.join("accord.cbm");
     assert!(certify_by(Base::Accord(&first)).is_err());
@@ -340,4 +345,54 @@ fn nobody_signs_a_second_version_of_one_number() {
     assert!(desk.sign_next("AAA", "next.cbm").is_ok(), "the one that is there may be signed on");
     let second = told(desk.sign_next("AAA", "other.cbm"));
     assert!(second.contains("makes it contested"), "{second}");
+}
+
+#[test]
+fn keys_of_offices_go_on_into_the_next_certificate_until_dropped_or_taken_back() {
+    let mut desk = two_states();
+    desk.certified("AAA/mfa");
+    let folder = desk.folder();
+    let signer = desk.signer("AAA").unwrap();
+    let station = StationName::parse("AAA/mfa").unwrap();
+    let card = |name: &str, seed: u8| {
+        let made = keygen_office(&desk.at(name), None, &mut Entropy::new(&[seed; 32])).unwrap();
+        made.card
+    };
+    let certify_with = |offices: &[(String, PathBuf)], dropped: &[String]| {
+        let what = Certification {
+            base: Base::Folder(&folder),
+            whose: Whose::Known(&station),
+            offices,
+            dropped,
+            authority: &*signer,
+            out: &folder,
+            serial: None,
+            test_only: false,
+            not_after: None,
+        };
+        certify(&what, NOW)
+    };
+    let duty = [("duty".to_owned(), card("duty", 21))];
+    let first = certify_with(&duty, &[]).unwrap();
+    assert!(first.offices[0].ends_with(" duty"), "{:?}", first.offices);
+    let cyber = [("cyber".to_owned(), card("cyber", 22))];
+    assert_eq!(certify_with(&cyber, &[]).unwrap().offices.len(), 2);
+    let told = certify_with(&[], &["night".to_owned()]).unwrap_err().to_string();
+    assert!(told.contains("no key of an office `night`"), "{told}");
+    let key = KeyId::from_hex(first.offices[0].split(' ').nth(1).unwrap()).unwrap();
+    let back = TakeBack {
+        documents: &folder,
+        authority: &*signer,
+        what: &Taken::Key(station.clone(), key),
+        heads: &[],
+        kept: &[],
+        reason: "lost",
+    };
+    let taken = revoke(&back, NOW).unwrap();
+    assert_eq!(taken[0].role.as_deref(), Some("OFFICE"));
+    let left = certify_with(&[], &[]).unwrap().offices;
+    assert!(left.len() == 1 && left[0].ends_with(" cyber"), "{left:?}");
+    let own = TakeBack { what: &Taken::Certificate(station.clone(), None), ..back };
+    let roles = revoke(&own, NOW).unwrap();
+    assert!(roles.iter().all(|shown| shown.role.as_deref() != Some("OFFICE")), "it lies elsewhere");
 }

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use cbm_proto::{accord::Office, id::StationName, time::Timestamp};
+use cbm_proto::{accord::Office, id::StationName, keys::OfficeKey, time::Timestamp};
 use clap::Args;
 
 use super::show;
 use crate::{
     api::failure::{Code, Failure},
-    ceremony::{self, Announcement, Base, Certification},
+    ceremony::{self, Announcement, Base, Certification, Whose},
     cli::{Output, authority::Authority, papers, unlock::Opened},
 };
 
@@ -22,8 +22,18 @@ pub(super) struct Certify {
     #[arg(long, value_name = "FILE", conflicts_with = "documents", requires = "out")]
     accord: Option<PathBuf>,
     /// The station's card.
-    #[arg(long, value_name = "FILE")]
-    card: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "station")]
+    card: Option<PathBuf>,
+    /// The station, with the keys of its certificate in force; instead of its card.
+    #[arg(long, conflicts_with_all = ["card", "accord"])]
+    station: Option<String>,
+    /// An office that answers there, and the card of a key that it signs with; may be given several
+    /// times. Keys of offices in the certificate in force stay, unless they were taken back.
+    #[arg(long, value_name = "CODE=CARD", value_parser = office)]
+    office: Vec<(String, PathBuf)>,
+    /// An office whose keys the new certificate does not list any more; may be given several times.
+    #[arg(long, value_name = "CODE")]
+    drop_office: Vec<String>,
     #[command(flatten)]
     authority: Authority,
     /// Folder to write into.
@@ -68,6 +78,18 @@ pub(super) struct Announce {
     hours: String,
 }
 
+/// `duty=office/office.toml`.
+fn office(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((code, card)) if OfficeKey::is_code(code) && !card.is_empty() => {
+            Ok((code.to_owned(), PathBuf::from(card)))
+        }
+        _ => Err("write the office's code and the file of its card, such as \
+                  duty=office/office.toml"
+            .to_owned()),
+    }
+}
+
 pub(super) fn certify(out: &Output, what: &Certify, now: Timestamp) -> Result<(), Failure> {
     let time = |text: &String| {
         Timestamp::parse(text).ok_or_else(|| {
@@ -85,9 +107,23 @@ pub(super) fn certify(out: &Output, what: &Certify, now: Timestamp) -> Result<()
             return Err(Failure::new(Code::Usage, "nothing was certified", cause, remedy));
         }
     };
+    let station = what.station.as_deref().map(StationName::parse).transpose().map_err(|e| {
+        Failure::new(Code::Usage, "nothing was certified", e, "write PARTY/station")
+    })?;
+    let whose = match (&station, &what.card) {
+        (Some(name), _) => Whose::Known(name),
+        (None, Some(card)) => Whose::Card(card),
+        (None, None) => {
+            let cause = "it is not said which station";
+            let remedy = "name its card with --card, or itself with --station";
+            return Err(Failure::new(Code::Usage, "nothing was certified", cause, remedy));
+        }
+    };
     let certification = Certification {
         base,
-        card: &what.card,
+        whose,
+        offices: &what.office,
+        dropped: &what.drop_office,
         authority: &*authority,
         out: what.out.as_ref().unwrap_or(folder),
         serial: what.serial,

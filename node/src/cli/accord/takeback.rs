@@ -24,15 +24,15 @@ pub(super) struct Revoke {
     documents: PathBuf,
     #[command(flatten)]
     authority: Authority,
-    /// The station whose keys are taken back: all those of its certificate in force, unless
-    /// --serial or --key names others.
+    /// The station whose keys are taken back: all its own of its certificate in force, unless
+    /// --serial or --key names others. Keys of its offices lie elsewhere; --key takes one back.
     #[arg(long, value_name = "STATION", required_unless_present_any = ["card", "authority_key"],
         conflicts_with_all = ["card", "authority_key"])]
     station: Option<String>,
     /// The keys of this certificate of the station.
     #[arg(long, value_name = "N", requires = "station", conflicts_with = "key")]
     serial: Option<u64>,
-    /// One key of the station, by its id.
+    /// One key of the station, or of an office there, by its id.
     #[arg(long, value_name = "ID", requires = "station")]
     key: Option<String>,
     /// The keys on this card of a station.

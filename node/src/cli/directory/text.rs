@@ -123,6 +123,10 @@ fn station(out: &mut Vec<String>, station: &StationView, me: bool) {
         let languages = office.languages.join(" ");
         say("office", &format!("{}: {}; {languages}; {hours}", office.code, office.title));
     }
+    for of in &station.office_keys {
+        let over = if of.revoked { " (REVOKED)" } else { "" };
+        say("signs", &format!("{}: key {}{over}", of.office, of.key));
+    }
     let said = station.contact_at.as_deref().map_or_else(|| "never".to_owned(), print::time);
     say("said", &said);
     if let Some(ends) = &station.certificate_ends {
