@@ -242,7 +242,7 @@ impl Room {
             _ => Act::Reply { draft },
         };
         let by = Officer { name: "O. Officer".into(), office: "Duty desk".into() };
-        self.give(Given::Act { token, msg, act, by });
+        self.give(Given::Act { token, msg, act, by, signed: None });
     }
 
     fn others(&mut self, input: &mut Input<'_>) {
