@@ -44,7 +44,7 @@ pub(crate) struct Hall {
     accord: Bytes,
     documents: Vec<Bytes>,
     entropy: Entropy,
-    ms: u64,
+    pub(crate) ms: u64,
     queue: VecDeque<(StationId, Input)>,
     replies: BTreeMap<Token, Result<MsgId, Denied>>,
     believed: BTreeMap<Token, Vec<Result<Admitted, String>>>,
@@ -149,11 +149,6 @@ impl Hall {
 
     pub(crate) fn now(&self) -> Now {
         Now { wall: Timestamp(1_800_000_000_000 + self.ms), mono: Mono(self.ms) }
-    }
-
-    /// Time passes in which nothing happens but what is due at its end.
-    pub(crate) fn skip(&mut self, ms: u64) {
-        self.ms += ms;
     }
 
     pub(crate) fn begin(&mut self, name: &StationName, journal: Vec<Record>) {
