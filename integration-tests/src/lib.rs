@@ -9,6 +9,7 @@ pub mod bench;
 pub mod campaign;
 pub mod chance;
 pub mod disk;
+pub mod foes;
 pub mod fuzz;
 pub mod histories;
 pub mod invariants;

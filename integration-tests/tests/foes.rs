@@ -5,7 +5,7 @@
 mod claims;
 #[path = "foes/forge.rs"]
 mod forge;
-#[path = "station/hall.rs"]
+#[path = "../../proto/tests/station/hall.rs"]
 mod hall;
 
 use cbm_proto::accord::Role;
