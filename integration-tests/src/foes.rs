@@ -126,12 +126,12 @@ impl Foe {
         must(seal::statement(frame, body, &self.keys.sign))
     }
 
-    /// Statements after one another, from number 1 or behind `before`; `salt` makes them others.
+    /// Statements after one another, from number 1 or behind `before`, all of this body.
     #[must_use]
     pub fn chain(
         &self,
         before: Option<&Envelope>,
-        salt: u8,
+        body: &[u8],
         count: usize,
         at: Timestamp,
     ) -> Vec<Envelope> {
@@ -139,7 +139,7 @@ impl Foe {
         for _ in 0..count {
             let last = out.last().or(before);
             let frame = last.map_or_else(|| self.frame(at), |last| self.after(last, at));
-            out.push(self.statement(&frame, &[salt]));
+            out.push(self.statement(&frame, body));
         }
         out
     }

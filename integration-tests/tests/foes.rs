@@ -3,17 +3,27 @@
 
 #[path = "foes/claims.rs"]
 mod claims;
+#[path = "foes/envelopes.rs"]
+mod envelopes;
+#[path = "foes/floods.rs"]
+mod floods;
 #[path = "foes/forge.rs"]
 mod forge;
+#[path = "foes/forks.rs"]
+mod forks;
 #[path = "../../proto/tests/station/hall.rs"]
 mod hall;
+#[path = "../../proto/tests/station/papers.rs"]
+mod papers;
+#[path = "foes/table.rs"]
+mod table;
 
 use cbm_proto::accord::Role;
 use cbm_proto::envelope::Verdict;
 use cbm_proto::event::Notice;
 use cbm_proto::id::{Digest, EnvelopeId, MsgId, NetworkId, StationName};
 use cbm_proto::letter::{Letter, Origin};
-use cbm_proto::receipt::{Entry as Receipted, Receipt};
+use cbm_proto::receipt::{Entry as Receipted, Officer, Receipt};
 use cbm_proto::seal::PairSecret;
 use cbm_proto::sync::{Ask, Custody, Numbers, Say};
 use cbm_proto::terms::{Cause, Level, Status};
@@ -130,7 +140,9 @@ fn receipt(hall: &Hall, by: &str, msg: MsgId, bend: impl FnOnce(&mut Receipted))
     let sent = hall.station("AAA/mfa").sent().find(|(id, _)| **id == msg).unwrap().1.clone();
     let at = hall.now().wall;
     let envelope = sent.envelope.unwrap();
-    let mut entry = Receipted::by_station(msg, envelope, sent.content_root, Level::L4, at);
+    let desk = Officer { name: "O. Officer".into(), office: "Duty desk".into() };
+    let mut entry = Receipted::by_station(msg, envelope, sent.content_root, Level::L2, at)
+        .by_officer(Level::L4, at, &desk);
     bend(&mut entry);
     let station = StationName::parse(by).unwrap();
     let origin = Origin { id: MsgId([0x52; 16]), station, at };

@@ -185,10 +185,12 @@ impl Performer {
         Ok(())
     }
 
-    /// Reads a letter of our own on the store's thread. Ends in one input, also when it cannot be read.
-    async fn recall(&self, msg: MsgId, envelope: EnvelopeId) -> Result<(), Lost> {
+    /// Reads a letter of our own, or an envelope alone, on the store's thread. Ends in one input, also
+    /// when it cannot be read.
+    async fn recall(&self, msg: Option<MsgId>, envelope: EnvelopeId) -> Result<(), Lost> {
         let read = move |store: &mut dyn Store| {
-            store.about(&msg).and_then(|about| Ok((about, store.envelope(&envelope)?)))
+            let about = msg.map_or_else(|| Ok(Vec::new()), |msg| store.about(&msg));
+            about.and_then(|about| Ok((about, store.envelope(&envelope)?)))
         };
         let read = self.writer.begin(read).await?;
         let back = self.back.clone();

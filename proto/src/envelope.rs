@@ -211,6 +211,22 @@ impl Envelope {
         }
     }
 
+    /// Header and the one Ed25519 signature by this key, nothing else: what a proof is made of.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownKey`] if this key did not sign.
+    pub fn bare(&self, key: &KeyId) -> Result<Self, Refusal> {
+        let signed = self.signatures().find(|s| s.alg == ALG_ED25519 && s.key == *key);
+        let signature = frame::encode_signatures(&[signed.ok_or(Refusal::UnknownKey(*key))?]);
+        Self::decode(frame::encode(self.header_bytes(), &signature, None, None))
+    }
+
+    /// Whether it is a header with one signature and nothing else.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        self.stanzas_at.is_none() && self.body_at.is_none() && self.signatures().count() == 1
+    }
+
     /// What gossip carries: all of it, or no body where that is larger than
     /// [`GOSSIP_BODY_MAX`] and is fetched instead.
     #[must_use]

@@ -125,8 +125,8 @@ pub enum Input {
     },
     /// What the store holds of a letter of ours that was asked for by [`Speak::Recall`].
     Recalled {
-        /// Which letter.
-        msg: MsgId,
+        /// Which letter; `None`: the envelope alone.
+        msg: Option<MsgId>,
         /// Own records about it.
         about: Vec<Record>,
         /// Its envelope, if it is held.
@@ -247,8 +247,8 @@ pub enum Speak {
     /// Read a letter of ours from the store: own records about it, and this envelope. Ends in one
     /// [`Input::Recalled`].
     Recall {
-        /// Which letter.
-        msg: MsgId,
+        /// Which letter; `None`: the envelope alone.
+        msg: Option<MsgId>,
         /// Its envelope.
         envelope: EnvelopeId,
     },
@@ -416,7 +416,8 @@ pub enum Notice {
     Clone,
     /// Our party has revoked the key that we sign with; we are silent from here on.
     Revoked,
-    /// An author signed two headers under one number, or named a wrong predecessor.
+    /// An author signed two headers under one number, or denied its own predecessor: a proof of it is
+    /// held.
     Forked(StationId),
     /// An envelope addressed to us did not open, or its author may not say this.
     Refused(EnvelopeId),

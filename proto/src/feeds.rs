@@ -132,6 +132,30 @@ impl Feed {
         }
     }
 
+    /// The header held that cannot stand beside this one: another of the same number, the one before
+    /// it that it denies, or the one after it that denies it.
+    #[must_use]
+    pub fn contradicts(&self, seq: u64, id: EnvelopeId, prev: Digest) -> Option<EnvelopeId> {
+        let held = |n: Option<u64>| n.and_then(|n| self.recent.get(&n));
+        if let Some((same, _)) = held(Some(seq)) {
+            return (*same != id && !self.forks.contains(&id)).then_some(*same);
+        }
+        let before = held(seq.checked_sub(1)).filter(|(before, _)| before.0 != prev.0);
+        let after = held(seq.checked_add(1)).filter(|(_, denies)| denies.0 != id.0);
+        before.or(after).map(|(other, _)| *other)
+    }
+
+    /// It is proven elsewhere that the author wrote it twice.
+    pub const fn mark_broken(&mut self) {
+        self.broken = true;
+    }
+
+    /// Digest of this number's header, where it is remembered.
+    #[must_use]
+    pub fn remembers(&self, seq: u64) -> Option<EnvelopeId> {
+        self.recent.get(&seq).map(|(id, _)| *id)
+    }
+
     /// Takes an envelope that [`Feed::judge`] called new or a fork.
     pub fn take(&mut self, seq: u64, id: EnvelopeId, prev: Digest) {
         if matches!(self.judge(seq, id), Novelty::Fork(_)) {

@@ -59,6 +59,8 @@ pub enum RecordKind {
     Incarnation,
     /// 8: a note for the operator.
     Note,
+    /// 9: a proof that an author wrote twice, as it travels.
+    Proof,
     /// A kind of a newer version: kept and chained, not understood. Never 0.
     Unknown(u8),
 }
@@ -77,6 +79,7 @@ impl RecordKind {
             6 => Self::Event,
             7 => Self::Incarnation,
             8 => Self::Note,
+            9 => Self::Proof,
             other => Self::Unknown(other),
         })
     }
@@ -93,6 +96,7 @@ impl RecordKind {
             Self::Event => 6,
             Self::Incarnation => 7,
             Self::Note => 8,
+            Self::Proof => 9,
             Self::Unknown(code) => code,
         }
     }

@@ -24,7 +24,7 @@
 //! | L1 | [`wire`] [`primitives`] [`keys`] [`terms`] [`part`] |
 //! | L2 | [`accord`] [`catalogue`] [`draft`] [`letter`] |
 //! | L3 | [`envelope`] [`seal`] [`receipt`] [`journal`] |
-//! | L4 | [`feeds`] [`inbox`] [`outbox`] [`schedule`] [`sync`] [`own`] [`people`] [`regain`] [`event`] |
+//! | L4 | [`feeds`] [`inbox`] [`outbox`] [`schedule`] [`sync`] [`own`] [`people`] [`proof`] [`regain`] [`event`] |
 //! | L5 | [`station`] |
 //!
 //! Begin with [`station::Station`], whose doc shows the loop that a shell runs; the bytes are specified
@@ -47,6 +47,7 @@ pub mod own;
 pub mod part;
 pub mod people;
 pub mod primitives;
+pub mod proof;
 pub mod receipt;
 pub mod regain;
 pub mod schedule;

@@ -118,6 +118,15 @@ pub const DIGESTS_PER_FEED: usize = 1_024;
 /// Second headers of one number that are kept of a feed, as proof; further ones are taken for copies.
 pub const FORKS_PER_FEED: usize = 16;
 
+/// Largest proof that an author wrote twice, bytes: two headers of at most [`HEADER_MAX`], each with
+/// framing, one signature (key 16, algorithm 1, length 2, Ed25519 64) and its length. Larger: refused.
+pub const PROOF_MAX: usize = 2 * (HEADER_MAX + 7 + 1 + 83 + 3);
+/// Proofs kept, one of each author and lane: about 3 MB. Further authors are marked, not proven.
+pub const PROOFS_MAX: usize = 4_096;
+/// Headers that wait for the one they contradict to be read from the store. When there are more, all
+/// are forgotten until the next start finds them again.
+pub const PROOFS_PENDING_MAX: usize = 64;
+
 /// Headers a carrier takes per author and minute from gossip; above it they are deferred.
 pub const HEADERS_PER_MINUTE: u64 = 60;
 /// Burst over that rate.
@@ -195,6 +204,7 @@ pub const AGING_AFTER: u64 = 90 * DAY;
 pub const STALE_AFTER: u64 = 180 * DAY;
 
 const _: () = assert!(STANZAS_MAX.is_power_of_two());
+const _: () = assert!(PROOF_MAX < 4_096);
 const _: () = assert!(RECORD_MAX >= ENVELOPE_MAX + 64 * 1024 && RECORD_MAX <= u32::MAX as usize);
 const _: () = assert!(BODY_MAX > (ATTACHMENTS_MAX + TEXT_MAX) * 112 / 100);
 const _: () = assert!(

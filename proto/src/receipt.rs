@@ -181,6 +181,17 @@ impl Entry {
         !self.office.is_empty()
     }
 
+    /// Level and outcome as far as whoever states them can: a machine by itself says no more than that
+    /// the letter was shown, whatever it writes. From L4 on a human in an office speaks.
+    #[must_use]
+    pub fn said(&self) -> (Level, Option<Outcome>) {
+        if self.is_by_office() {
+            (self.level, self.outcome)
+        } else {
+            (self.level.min(Level::L3), None)
+        }
+    }
+
     /// The entry as it is kept, to be said again (message `ReceiptEntry`).
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {

@@ -4,7 +4,7 @@
 //! leaves below it; how the pieces meet stands in its own rooms: `hear` (envelopes that come),
 //! `open` (letters and receipts in them), `send` (what people say), `pair` (receipts and other
 //! pair-lane envelopes), `meet` (peers), `spread` (documents), `pull` (catch-up), `voice` (may we speak?), `past`
-//! (restore), `people` (checks, incidents), `view` (questions that people ask). Called by `node/src/runtime.rs` and by the
+//! (restore), `people` (checks, incidents), `proof` (authors that wrote twice), `view` (questions that people ask). Called by `node/src/runtime.rs` and by the
 //! simulator, by nobody else.
 
 mod generations;
@@ -16,6 +16,7 @@ mod pair;
 mod past;
 mod people;
 mod planted;
+mod proof;
 mod pull;
 mod regain;
 mod reseal;
@@ -64,6 +65,7 @@ use self::meet::Meet;
 use self::pair::Pairs;
 #[cfg(not(feature = "planted-faults"))]
 use self::planted::Fault;
+use self::proof::Proofs;
 use self::spread::Spread;
 use self::voice::Voice;
 
@@ -134,6 +136,8 @@ pub struct Station {
     /// What people found out about the keys of others.
     checks: Checks,
     incidents: Incidents,
+    /// Authors that wrote twice.
+    proofs: Proofs,
     #[cfg(feature = "planted-faults")]
     fault: Option<Fault>,
 }
@@ -187,6 +191,7 @@ impl Station {
             schedule: Schedule::default(),
             checks: Checks::default(),
             incidents: Incidents::default(),
+            proofs: Proofs::default(),
             #[cfg(feature = "planted-faults")]
             fault: None,
         };
@@ -203,6 +208,7 @@ impl Station {
         self.held_at_start = self.inbox.last();
         self.lacked_at_start = self.lacks_something();
         self.take_up_business(&mut turn);
+        self.take_up_accusations(&mut turn);
         self.find_voice(&mut turn);
         self.heed_revocations(&mut turn);
         turn.effects
@@ -238,8 +244,11 @@ impl Station {
                 let results = self.publish_documents(&mut turn, &documents);
                 turn.speak(Speak::Documents { token, results });
             }
-            Input::Recalled { msg, about, envelope } => {
+            Input::Recalled { msg: Some(msg), about, envelope } => {
                 self.recalled(&mut turn, msg, &about, envelope);
+            }
+            Input::Recalled { msg: None, envelope, .. } => {
+                self.accusation_recalled(&mut turn, envelope);
             }
             Input::Tick => self.tick(&mut turn),
         }

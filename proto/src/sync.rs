@@ -18,6 +18,7 @@ use crate::limits::{
     RANGES_MAX, SUMMARY_MAX,
 };
 use crate::primitives::digest;
+use crate::proof::Proof;
 use crate::wire::{self, answer, request};
 
 /// How far a pushed envelope came.
@@ -55,6 +56,8 @@ pub struct Entry {
     pub above: Vec<Run>,
     /// More runs exist.
     pub more: bool,
+    /// A proof is held that the author wrote twice on this lane.
+    pub proven: bool,
 }
 
 /// Carried pair-lane envelopes by day of `made_at` (days since 1970-01-01).
@@ -77,6 +80,8 @@ pub enum Ask {
     Documents(Vec<Digest>),
     /// Documents that are news to the asker, and a comparison.
     Offer(Offer),
+    /// An author wrote twice: keep it, and pass it on.
+    Proof(Proof),
 }
 
 /// Documents that one station offers another of its own accord.
@@ -135,7 +140,7 @@ impl Entry {
     #[must_use]
     pub fn of(feed: FeedId, state: &Feed) -> Self {
         let (above, more) = state.above();
-        Self { feed, mark: state.mark(), head: state.head(), above, more }
+        Self { feed, mark: state.mark(), head: state.head(), above, more, proven: false }
     }
 
     /// All runs held, the one up to the mark first.
@@ -157,6 +162,7 @@ impl Entry {
             head: self.head.map(|h| copy(&h.0)).unwrap_or_default(),
             above: self.above.iter().map(range).collect(),
             more: self.more,
+            proven: self.proven,
         }
     }
 
@@ -181,7 +187,8 @@ impl Entry {
             _ => Some(take(&entry.head, EnvelopeId::from_slice)?),
         };
         let feed = feed(&entry.author, &entry.incarnation, &entry.lane)?;
-        Ok(Self { feed, mark: entry.mark, head, above, more: entry.more })
+        let wire::Entry { mark, more, proven, .. } = *entry;
+        Ok(Self { feed, mark, head, above, more, proven })
     }
 }
 
@@ -277,6 +284,7 @@ impl Ask {
                 digests: offer.digests.iter().map(|d| copy(&d.0)).collect(),
                 all: offer.all.map(|d| copy(&d.0)).unwrap_or_default(),
             }),
+            Self::Proof(proof) => request::Ask::Proof(proof.to_wire()),
         };
         wire::encode(&wire::Request { ask: Some(ask) }).into()
     }
@@ -312,6 +320,9 @@ impl Ask {
                 ids(&documents.digests, Digest::from_slice).map(Self::Documents)
             }
             request::Ask::Offer(offer) => offer_from_wire(offer).map(Self::Offer),
+            request::Ask::Proof(two) => {
+                Proof::from_wire(&two).map(Self::Proof).map_err(|_| BadStream("proves nothing"))
+            }
         }
     }
 }

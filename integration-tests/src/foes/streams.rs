@@ -17,7 +17,7 @@ pub fn holds(feed: FeedId, mark: u64, head: EnvelopeId) -> Entry {
 }
 
 fn entry(feed: FeedId) -> Entry {
-    Entry { feed, mark: 0, head: None, above: Vec::new(), more: false }
+    Entry { feed, mark: 0, head: None, above: Vec::new(), more: false, proven: false }
 }
 
 /// An answer of these entries.

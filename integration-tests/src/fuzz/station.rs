@@ -319,7 +319,9 @@ impl Room {
                 self.said.extend(self.envelope(&envelope).filter(|_| self.said.len() < SAID_MAX));
             }
             Speak::Recall { msg, envelope } => {
-                let named = |r: &&Record| r.kind.is_own() && r.bytes.starts_with(&msg.0);
+                let named = |r: &&Record| {
+                    r.kind.is_own() && msg.is_some_and(|msg| r.bytes.starts_with(&msg.0))
+                };
                 let about = self.journal.iter().filter(named).cloned().collect();
                 let envelope = self.envelope(&envelope);
                 self.later.push(Given::Recalled { msg, about, envelope });

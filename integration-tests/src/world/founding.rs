@@ -160,10 +160,11 @@ impl std::fmt::Debug for Founded {
 }
 
 fn party(index: usize, role: Role) -> Result<PartyCode, Failure> {
-    let letter = char::from(b'A' + u8::try_from(index).unwrap_or(0));
+    let letter = |n: usize| char::from(b'A' + u8::try_from(n % 26).unwrap_or(0));
+    let (first, last) = (letter(index), letter(index + index / 26));
     let code = match role {
-        Role::State => String::from_iter([letter; 3]),
-        _ => format!("OB{letter}"),
+        Role::State => String::from_iter([first, first, last]),
+        _ => format!("OB{first}"),
     };
     PartyCode::new(&code).map_err(wrong)
 }

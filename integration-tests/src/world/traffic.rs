@@ -78,7 +78,8 @@ impl World {
             }
             Speak::Recall { msg, envelope } => {
                 let disk = &self.machines[ix].disk;
-                let (about, envelope) = (disk.about(&msg), disk.envelope(&envelope));
+                let about = msg.map_or_else(Vec::new, |msg| disk.about(&msg));
+                let envelope = disk.envelope(&envelope);
                 self.give(ix, Input::Recalled { msg, about, envelope });
             }
             Speak::Documents { results, .. } => {
@@ -88,6 +89,24 @@ impl World {
             Speak::Reply { token, result } => return self.replied(ix, token, result),
         }
         Ok(())
+    }
+
+    /// A machine hears bytes on everybody's topic as if this neighbour had said them.
+    pub fn whisper(&mut self, from: Ix, to: Ix, bytes: Bytes) {
+        let (topic, peer) = (self.everybody(), self.machines[from].station);
+        if self.first_seen(to, topic, &bytes) {
+            let token = self.token(to);
+            if let Some(run) = &mut self.machines[to].run {
+                run.heard.insert(token, Heard { topic, bytes: bytes.clone(), from });
+            }
+            self.give(to, Input::Heard { from: peer, token, bytes });
+        }
+    }
+
+    /// A machine is asked to take an envelope as if this neighbour had asked; nobody hears the answer.
+    pub fn push_as(&mut self, from: Ix, to: Ix, envelope: Bytes) {
+        let (peer, token) = (self.machines[from].station, self.token(to));
+        self.give(to, Input::Asked { peer, token, bytes: Ask::Push(envelope).encode() });
     }
 
     /// Carries out a verdict: what was accepted goes on to the other neighbours.

@@ -16,6 +16,7 @@ use cbm_proto::time::SECOND;
 
 use super::{Event, Machine, World, Written};
 use crate::disk::Image;
+use crate::foes::Foe;
 use crate::invariants;
 use crate::network::Ix;
 use crate::options::Options;
@@ -86,6 +87,14 @@ impl World {
             Some(keys) => keys,
             None => panic!("{name} has no keys"),
         }
+    }
+
+    /// The station of a machine, turned: no invariant holds for it from here on.
+    #[must_use]
+    pub fn foe(&mut self, ix: Ix) -> Foe {
+        let (name, station) = (self.machines[ix].name.clone(), self.machines[ix].station);
+        self.forgers.insert(station);
+        Foe::new(&name, self.stolen_keys(&name.to_string()), self.founded.directory())
     }
 
     /// The gossip topic of all STATE parties.

@@ -141,8 +141,8 @@ fn both_letters_under_one_number_are_delivered_and_marked_and_stored_once() {
     for envelope in [&first, &second, &first, &second, &second] {
         hear(&mut hall, "AAA/mfa", "CCC/mfa", envelope);
     }
-    let forked = Notice::Forked(hall.id("BBB/mfa"));
-    assert_eq!(hall.told.iter().filter(|(_, notice)| *notice == forked).count(), 1);
+    let told = (hall.id("AAA/mfa"), Notice::Forked(hall.id("BBB/mfa")));
+    assert_eq!(hall.told.iter().filter(|each| **each == told).count(), 1);
     let kept = hall.envelopes("AAA/mfa");
     for envelope in [&first, &second] {
         assert_eq!(kept.iter().filter(|e| e.id() == envelope.id()).count(), 1, "kept once");

@@ -17,7 +17,7 @@ const LEVELS: [&[&str]; 6] = [
     &["part", "terms", "wire", "primitives", "keys"],
     &["accord", "draft", "catalogue", "letter"],
     &["seal", "envelope", "receipt", "journal"],
-    &["event", "outbox", "inbox", "schedule", "sync", "feeds", "own", "regain", "people"],
+    &["event", "outbox", "inbox", "schedule", "sync", "feeds", "own", "proof", "regain", "people"],
     &["station"],
 ];
 

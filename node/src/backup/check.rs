@@ -8,11 +8,12 @@ use std::{collections::BTreeMap, path::Path};
 
 use cbm_proto::{
     accord::Directory,
-    envelope::{Envelope, Kind},
+    envelope::{Envelope, Kind, Refusal},
     id::{EnvelopeId, StationId},
     journal::{Record, RecordKind},
     keys::StationKeys,
     own,
+    proof::{Proof, ProofError},
 };
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +66,9 @@ pub struct Envelopes {
     /// Numbers of our own feeds that two headers have. A feed never forks: this must be 0.
     /// `null` when it is not known which feeds are ours.
     pub own_forks: Option<u64>,
+    /// Proofs that an author signed two headers as one. Held against documents where there are any.
+    #[serde(default)]
+    pub proofs: u64,
 }
 
 /// What was found of own records.
@@ -188,6 +192,7 @@ impl<'a> Check<'a> {
                     let _ = directory.admit(&record.bytes);
                 }
             }
+            RecordKind::Proof => self.proof(place, record),
             RecordKind::Note | RecordKind::Unknown(_) => {}
             _ => self.own(place, record),
         }
@@ -216,6 +221,19 @@ impl<'a> Check<'a> {
             Some(Ok(())) => {
                 self.found.envelopes.signed = self.found.envelopes.signed.map(|n| n + 1);
             }
+        }
+    }
+
+    /// A proof against an author: it must prove what it says. Whose keys no document names is not
+    /// judged.
+    fn proof(&mut self, place: Position, record: &Record) {
+        let proven = Proof::decode(&record.bytes).map(|proof| {
+            let held = self.directory.as_ref().map(|directory| proof.check(directory));
+            !matches!(held, Some(Err(ProofError::Header(Refusal::BadSignature))))
+        });
+        match proven {
+            Ok(true) => self.found.envelopes.proofs += 1,
+            Ok(false) | Err(_) => self.bad(place),
         }
     }
 

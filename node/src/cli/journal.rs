@@ -183,6 +183,9 @@ fn results(found: &Verified) -> Vec<Vec<String>> {
     rows.extend(e.bad_at.iter().map(|place| row("", format!("bad at {place}"))));
     let forks = e.own_forks.map_or_else(|| "not checked".to_owned(), |n| n.to_string());
     rows.push(row("own numbers used twice", forks));
+    if e.proofs > 0 {
+        rows.push(row("authors proven to write twice", format!("{} proofs", e.proofs)));
+    }
     rows.push(row(
         "own records",
         match found.own.open {

@@ -247,6 +247,7 @@ pub const fn kind_word(kind: RecordKind) -> &'static str {
         RecordKind::Event => "event",
         RecordKind::Incarnation => "incarnation",
         RecordKind::Note => "note",
+        RecordKind::Proof => "proof",
         RecordKind::Unknown(_) => "newer",
     }
 }

@@ -8,11 +8,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::envelope::{Envelope, Kind, Refusal};
-use crate::event::{Notice, Speak, Verdict};
+use crate::event::Verdict;
 use crate::feeds::Novelty;
 use crate::id::{FeedId, StationId};
 use crate::sync::{Custody, Numbers};
-use crate::terms::Cause;
 use crate::time::Mono;
 
 use super::{Fault, Station, Turn};
@@ -205,6 +204,7 @@ impl Station {
             self.say_again(turn, envelope);
             return Taken::Held;
         }
+        self.accuse(turn, envelope);
         let for_us = self.addressed(envelope);
         if way == Way::Gossip && !for_us && !self.within_rate(turn, header.author) {
             return Taken::Deferred;
@@ -220,14 +220,8 @@ impl Station {
             self.inbox.mark_forked(&held);
         }
         let state = self.feeds.at(feed);
-        let was_broken = state.broken();
         state.take(header.seq, envelope.id(), header.prev);
-        let broke = state.broken() && !was_broken;
         let mark = state.mark();
-        if broke {
-            turn.speak(Speak::Tell(Notice::Forked(header.author)));
-            self.incident_by(turn, Cause::Fork, header.author);
-        }
         self.after_booking(turn, from, feed, (mark, header.seq));
         if for_us {
             self.unopened.push_back(envelope.clone());

@@ -38,6 +38,8 @@ pub(super) enum Question {
     Offer,
     /// Do we hold the same documents?
     Compare,
+    /// Here is a proof against somebody.
+    Proof,
 }
 
 #[derive(Debug)]
@@ -209,7 +211,8 @@ impl Station {
 
     /// The feeds that both a peer and we may see, and what is carried for others.
     fn summary_for(&mut self, turn: &Turn, peer: StationId) -> (Vec<Entry>, DaySets) {
-        let entries = sync::entries(&self.feeds, |feed: &FeedId| self.shares(peer, feed));
+        let mut entries = sync::entries(&self.feeds, |feed: &FeedId| self.shares(peer, feed));
+        self.show_proofs(&mut entries);
         let wall = self.trusted(turn.now);
         (entries, self.pairs.day_sets(wall))
     }
@@ -244,6 +247,7 @@ impl Station {
             }
             Ok(Ask::Offer(offer)) => self.hear_offer(turn, peer, &offer),
             Ok(_) if !may => Say::Refused,
+            Ok(Ask::Proof(proof)) => Say::Taken(self.hear_proof(turn, peer, proof)),
             Ok(Ask::Push(bytes)) => Say::Taken(self.pushed(turn, peer, bytes)),
             Ok(Ask::HeadsOf(author, beacon)) if author == peer => {
                 self.keep_shown(turn, peer, beacon);

@@ -217,7 +217,7 @@ impl Station {
         let letter = self.outbox.get(&entry.of)?;
         let names_ours = letter.is_named_by(&entry.digest, &entry.content_root)
             || self.planted(Fault::ContentUnchecked);
-        let Entry { level, outcome, at, .. } = *entry;
+        let ((level, outcome), at) = (entry.said(), entry.at);
         let stated = Stated::of(entry, receipt);
         let rise = Rise { level, outcome, at, path: Some(Path::Gossip), stated };
         names_ours.then_some((entry.of, rise))
@@ -227,7 +227,8 @@ impl Station {
     /// sealed again before our disk went back. It proves nothing, so the addressee gets one that we
     /// know, and its next receipt names that.
     fn unmatched(&mut self, turn: &mut Turn, author: StationId, entry: &Entry) {
-        let Entry { of: msg, level, outcome, at, .. } = *entry;
+        let Entry { of: msg, at, .. } = *entry;
+        let (level, outcome) = entry.said();
         let rise = Rise { level, outcome, at, path: None, stated: None };
         if !self.outbox.rises(&msg, &author, &rise) {
             return;

@@ -63,6 +63,10 @@ impl Station {
                 let what = own::open(&self.keys.archive, record)?;
                 self.restore_own(what)
             }
+            RecordKind::Proof => {
+                self.restore_proof(&record.bytes);
+                Ok(())
+            }
             RecordKind::Note | RecordKind::Unknown(_) => Ok(()),
         }
     }
@@ -89,6 +93,7 @@ impl Station {
                 }
             }
         }
+        self.accuse_restored(&envelope);
         let held = self.feeds.get(&envelope.feed());
         if let Some(Novelty::Fork(held)) = held.map(|f| f.judge(header.seq, envelope.id())) {
             self.inbox.mark_forked(&held);

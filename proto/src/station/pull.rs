@@ -30,6 +30,7 @@ impl Station {
                 self.compare_heads(turn, peer, entry);
             }
         }
+        self.compare_proofs(turn, peer, all);
         for id in days.values().flatten() {
             self.pairs.note_spread(id);
             if !self.pairs.holds(id) {
@@ -48,12 +49,11 @@ impl Station {
         }
     }
 
-    /// Equal marks with different heads: the author may have signed two headers. A claim proves
-    /// nothing, so the other header is asked for; it accuses by itself when it comes.
+    /// Another head than the header that we hold of that number: the author may have signed two. A
+    /// claim proves nothing, so the other header is asked for; it accuses by itself when it comes.
     fn compare_heads(&mut self, turn: &mut Turn, peer: StationId, entry: &Entry) {
         let (Some(held), Some(head)) = (self.feeds.get(&entry.feed), entry.head) else { return };
-        let differs = held.mark() == entry.mark && held.head().is_some();
-        if !differs
+        if held.remembers(entry.mark).is_none()
             || held.knows(entry.mark, &head)
             || self.meet.wants_under_way(peer) >= WANTS_PER_PEER
         {

@@ -114,7 +114,9 @@ impl Station {
         }
         let Some((_, msg)) = self.jobs.next(turn.now.mono) else { return };
         match self.outbox.get(&msg).and_then(|letter| letter.envelope) {
-            Some(envelope) => turn.speak(Speak::Recall { msg, envelope }),
+            Some(envelope) => {
+                turn.speak(Speak::Recall { msg: Some(msg), envelope });
+            }
             None => drop(self.jobs.recalled(msg)),
         }
     }

@@ -30,6 +30,7 @@ fn questions_and_answers_survive_the_wire() {
         head: Some(EnvelopeId([8; 32])),
         above: vec![(4, 5)],
         more: false,
+        proven: true,
     };
     let carried = DaySets::from([(9, vec![EnvelopeId([9; 32])])]);
     for say in [
@@ -45,7 +46,14 @@ fn questions_and_answers_survive_the_wire() {
 
 #[test]
 fn what_breaks_the_format_is_refused() {
-    let good = Entry { feed: sample_feed(), mark: 5, head: None, above: vec![], more: false };
+    let good = Entry {
+        feed: sample_feed(),
+        mark: 5,
+        head: None,
+        above: vec![],
+        more: false,
+        proven: false,
+    };
     for above in [vec![(5, 6)], vec![(9, 8)], vec![(7, 8), (8, 9)]] {
         let bad = Entry { above, ..good.clone() };
         let say = Say::Entries {
@@ -83,7 +91,8 @@ fn an_answer_fits_a_frame_and_every_feed_gets_its_turn() {
         feed.incarnation.0[..8].copy_from_slice(&n.to_be_bytes());
         let above = (1..=RANGES_MAX as u64).map(|k| (u64::MAX - 2 * k, u64::MAX - 2 * k));
         let above = above.rev().collect();
-        Entry { feed, mark: 1 << 60, head: Some(EnvelopeId([1; 32])), above, more: true }
+        let head = Some(EnvelopeId([1; 32]));
+        Entry { feed, mark: 1 << 60, head, above, more: true, proven: true }
     };
     let id = |n: u32| {
         let mut id = [0; 32];

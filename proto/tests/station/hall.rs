@@ -13,7 +13,7 @@ use cbm_proto::catalogue::catalogue;
 use cbm_proto::draft::{Draft, SendOptions};
 use cbm_proto::envelope::Envelope;
 use cbm_proto::event::{
-    Act, Denied, Effects, Input, Notice, Officer, RequestId, Speak, Token, Topic, Verdict,
+    Denied, Effects, Input, Notice, Officer, RequestId, Speak, Token, Topic, Verdict,
 };
 use cbm_proto::id::{MsgId, NetworkId, PartyCode, StationId, StationName};
 use cbm_proto::journal::{Record, RecordKind};
@@ -21,7 +21,6 @@ use cbm_proto::keys::{AuthorityKeys, StationKeys};
 use cbm_proto::primitives::Entropy;
 use cbm_proto::station::{Handover, Setup, Station};
 use cbm_proto::sync::{self, Ask, Say};
-use cbm_proto::terms::Level;
 use cbm_proto::time::{Mono, Now, Timestamp};
 
 struct Node {
@@ -293,7 +292,9 @@ impl Hall {
                 }
                 Speak::Recall { msg, envelope } => {
                     let journal = self.nodes[&me].journal.iter();
-                    let named = |r: &&Record| r.kind.is_own() && r.bytes.starts_with(&msg.0);
+                    let named = |r: &&Record| {
+                        r.kind.is_own() && msg.is_some_and(|msg| r.bytes.starts_with(&msg.0))
+                    };
                     let about = journal.filter(named).cloned().collect();
                     let envelope = self.kept(me, |e| e.id() == envelope).first().cloned();
                     self.queue.push_back((me, Input::Recalled { msg, about, envelope }));
@@ -388,7 +389,12 @@ impl Hall {
 
     /// One question of a puppet.
     pub(crate) fn ask(&mut self, at: &str, peer: &str, ask: &Ask) -> Say {
-        let (peer, bytes) = (self.id(peer), ask.encode());
+        self.ask_bytes(at, peer, ask.encode())
+    }
+
+    /// The same in bytes that may be no question.
+    pub(crate) fn ask_bytes(&mut self, at: &str, peer: &str, bytes: Bytes) -> Say {
+        let peer = self.id(peer);
         let token = self.give(at, |token| Input::Asked { peer, token, bytes });
         Say::decode(&self.answers.remove(&token).expect("every question is answered")).unwrap()
     }
@@ -447,11 +453,6 @@ impl Hall {
         draft
     }
 
-    pub(crate) fn send(&mut self, from: &str, type_name: &str, to: &[&str]) -> MsgId {
-        let draft = Self::draft(type_name, to);
-        self.command(from, |token| Input::Submit { token, draft: Box::new(draft) }).unwrap()
-    }
-
     /// A station's own people hand in documents.
     pub(crate) fn publish(
         &mut self,
@@ -467,9 +468,9 @@ impl Hall {
         self.documents.clone()
     }
 
-    pub(crate) fn act(&mut self, at: &str, msg: MsgId, act: Act) {
-        let by = officer();
-        self.command(at, |token| Input::Act { token, msg, act, by, signed: None }).unwrap();
+    /// The accord, and what came with it.
+    pub(crate) fn documents_with_accord(&self) -> Vec<Bytes> {
+        [vec![self.accord.clone()], self.documents()].concat()
     }
 
     pub(crate) fn command(
@@ -482,19 +483,5 @@ impl Hall {
         self.queue.push_back((self.id(at), input(token)));
         self.run(0);
         self.replies.remove(&token).expect("every command is answered")
-    }
-
-    pub(crate) fn level(
-        &self,
-        from: &str,
-        msg: MsgId,
-    ) -> (Option<Level>, &'static str, Option<String>) {
-        let status = self.station(from).status(self.now(), &msg).unwrap();
-        let one = &status.addressees[0];
-        (one.level, one.state.word(), one.path.clone())
-    }
-
-    pub(crate) fn inbox(&self, at: &str) -> Vec<MsgId> {
-        self.station(at).inbox().map(|letter| letter.msg).collect()
     }
 }

@@ -6,17 +6,46 @@ use cbm_proto::accord::make::{
     self, AccordDraft, CertificateDraft, CharterDraft, PartyDraft, RevocationDraft,
 };
 use cbm_proto::accord::{Head, Role};
-use cbm_proto::id::{KeyId, PartyCode, StationName};
+use cbm_proto::event::{Act, Input};
+use cbm_proto::id::{KeyId, MsgId, PartyCode, StationName};
 use cbm_proto::keys::{OfficeKey, StationKeys};
+use cbm_proto::terms::Level;
 use cbm_proto::time::Timestamp;
 
-use super::hall::Hall;
+use super::hall::{Hall, officer};
 
 /// When all of them are made.
 const MADE_AT: Timestamp = Timestamp(1_800_000_000_000);
 
 pub(crate) fn party(code: &str) -> PartyCode {
     PartyCode::new(code).unwrap()
+}
+
+/// What people do, and what they see.
+impl Hall {
+    pub(crate) fn send(&mut self, from: &str, type_name: &str, to: &[&str]) -> MsgId {
+        let draft = Self::draft(type_name, to);
+        self.command(from, |token| Input::Submit { token, draft: Box::new(draft) }).unwrap()
+    }
+
+    pub(crate) fn act(&mut self, at: &str, msg: MsgId, act: Act) {
+        let by = officer();
+        self.command(at, |token| Input::Act { token, msg, act, by, signed: None }).unwrap();
+    }
+
+    pub(crate) fn level(
+        &self,
+        from: &str,
+        msg: MsgId,
+    ) -> (Option<Level>, &'static str, Option<String>) {
+        let status = self.station(from).status(self.now(), &msg).unwrap();
+        let one = &status.addressees[0];
+        (one.level, one.state.word(), one.path.clone())
+    }
+
+    pub(crate) fn inbox(&self, at: &str) -> Vec<MsgId> {
+        self.station(at).inbox().map(|letter| letter.msg).collect()
+    }
 }
 
 impl Hall {

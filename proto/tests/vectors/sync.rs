@@ -34,7 +34,7 @@ fn feed() -> FeedId {
 
 fn entry(mark: u64, above: Vec<(u64, u64)>) -> Entry {
     let head = (mark > 0).then_some(EnvelopeId([0x3d; 32]));
-    Entry { feed: feed(), mark, head, above, more: false }
+    Entry { feed: feed(), mark, head, above, more: false, proven: false }
 }
 
 fn entries(entries: Vec<Entry>) -> Bytes {

@@ -101,7 +101,7 @@ fn entries(input: &mut Input<'_>, foe: &mut Foe, sight: &Sight<'_>) -> Say {
             above.push((from, to));
             last = to;
         }
-        entries.push(Entry { feed, mark, head, above, more: input.byte() & 1 == 0 });
+        entries.push(Entry { feed, mark, head, above, more: input.byte() & 1 == 0, proven: false });
     }
     let mut carried = DaySets::new();
     for _ in 0..input.below(4) {
