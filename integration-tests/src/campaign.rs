@@ -10,6 +10,7 @@ use std::sync::mpsc::sync_channel;
 use cbm_proto::id::Digest;
 use cbm_proto::time::{MINUTE, SECOND};
 
+use crate::coverage::Seen;
 use crate::invariants::{self, Failure};
 use crate::options::Options;
 use crate::planted::Planted;
@@ -36,6 +37,8 @@ pub struct Outcome {
     pub promised: usize,
     /// Virtual time that it took, milliseconds.
     pub virtual_ms: u64,
+    /// What its stations did and met.
+    pub seen: Seen,
 }
 
 /// Runs the world of one seed.
@@ -49,6 +52,7 @@ pub fn run(seed: u64, planted: Option<Planted>, verbose: bool) -> Outcome {
         trace: Digest([0; 32]),
         promised: 0,
         virtual_ms: 0,
+        seen: Seen::default(),
     };
     let result = catch_unwind(AssertUnwindSafe(|| {
         let mut world = World::new(options)?;
@@ -59,6 +63,7 @@ pub fn run(seed: u64, planted: Option<Planted>, verbose: bool) -> Outcome {
         outcome.trace = world.trace();
         outcome.promised = world.model.promised().count();
         outcome.virtual_ms = world.now();
+        outcome.seen = std::mem::take(&mut world.seen);
         held
     }));
     outcome.failure = match result {

@@ -8,6 +8,7 @@
 pub mod bench;
 pub mod campaign;
 pub mod chance;
+pub mod coverage;
 pub mod disk;
 pub mod foes;
 pub mod fuzz;

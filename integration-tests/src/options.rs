@@ -3,6 +3,8 @@
 //! Every kind of misfortune is on in some worlds and off in others, so that one does not hide what
 //! another would show. Two worlds with equal options and seeds are equal. Used by `campaign`.
 
+mod swarm;
+
 use std::fmt;
 
 use cbm_proto::time::{MINUTE, SECOND};
@@ -34,6 +36,19 @@ pub struct Weather {
     pub unanswered: u64,
     /// Longest delay of one packet, milliseconds; the shortest is 1.
     pub delay: u64,
+}
+
+/// Misfortunes beyond those of every day, drawn from a stream of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swarm {
+    /// Times that a machine does nothing for a while, and stays linked.
+    pub stalls: usize,
+    /// Times that a machine's clock jumps, forwards or back.
+    pub jumps: usize,
+    /// Longest jump, milliseconds.
+    pub jump: u64,
+    /// Times that the parties agree on another version of the accord.
+    pub accords: usize,
 }
 
 /// Everything that is decided before the first event.
@@ -71,6 +86,8 @@ pub struct Options {
     pub away: u64,
     /// Largest difference of a station's clock from the true time, milliseconds.
     pub skew: u64,
+    /// What is drawn apart from all that.
+    pub swarm: Swarm,
     /// A fault put in on purpose.
     pub planted: Option<Planted>,
 }
@@ -96,6 +113,7 @@ impl Options {
             rotations: 0,
             away: 10 * SECOND,
             skew: 0,
+            swarm: Swarm::default(),
             planted: None,
         }
     }
@@ -118,7 +136,7 @@ impl Options {
             if chance.happens(600) { chance.between(range) } else { 0 }
         };
         let number = |n| usize::try_from(n).unwrap_or(0);
-        Self {
+        let world = Self {
             seed,
             stations,
             observers: usize::from(chance.happens(250)),
@@ -141,8 +159,10 @@ impl Options {
             skew: on(&mut chance, 1..=60_000),
             // Drawn last, so that older worlds stay as they were but for this.
             backups: if chance.happens(200) { number(chance.between(1..=2)) } else { 0 },
+            swarm: Swarm::default(),
             planted,
-        }
+        };
+        swarm::draw(world)
     }
 
     /// Time after which no packet sent before is still under way, milliseconds.
@@ -184,6 +204,9 @@ impl fmt::Display for Options {
             self.away / SECOND,
             self.skew
         )?;
+        if self.swarm != Swarm::default() {
+            write!(f, "; {:?}", self.swarm)?;
+        }
         match self.planted {
             Some(planted) => write!(f, "; planted: {}", planted.name()),
             None => Ok(()),

@@ -103,7 +103,7 @@ pub fn tried(world: &mut World) -> Held {
 fn open(world: &World, ix: Ix) -> Vec<((Ix, MsgId, StationId), Tries)> {
     let Some(run) = &world.machines[ix].run else { return Vec::new() };
     let station = &run.station;
-    if station.speaks() != Speaks::Yes {
+    if station.speaks() != Speaks::Yes || world.machines[ix].stalled(world.now()) {
         return Vec::new();
     }
     let wall = world.clocks(ix).wall;

@@ -26,6 +26,7 @@ use cbm_proto::station::Station;
 use cbm_proto::time::{Mono, Now, Timestamp};
 
 use crate::chance::Chance;
+use crate::coverage::Seen;
 use crate::disk::Disk;
 use crate::invariants::{Failure, Held, Spoken};
 use crate::model::Model;
@@ -57,7 +58,9 @@ pub struct Machine {
     /// The store's marker will differ at the next start.
     moved: bool,
     /// Its clock is ahead of the true time by this much, milliseconds.
-    skew: u64,
+    skew: i64,
+    /// It does nothing before this time.
+    stalled_until: u64,
     /// How often it was started.
     runs: u64,
     /// It stays off until somebody starts it.
@@ -137,6 +140,8 @@ pub struct World {
     pub model: Model,
     /// Every number that an honest station used in public.
     pub spoken: Spoken,
+    /// What the stations did and met.
+    pub seen: Seen,
     /// What people were told, and what is owed to them.
     pub watch: Watch,
     /// Stations that break the rules on purpose.
@@ -182,6 +187,7 @@ impl World {
             network,
             model: Model::default(),
             spoken: Spoken::default(),
+            seen: Seen::default(),
             watch: Watch::default(),
             forgers: BTreeSet::new(),
             cloned: BTreeSet::new(),
@@ -285,7 +291,8 @@ impl World {
     pub fn clocks(&self, ix: Ix) -> Now {
         let machine = &self.machines[ix];
         let origin = machine.run.as_ref().map_or(self.now, |run| run.origin);
-        Now { wall: Timestamp(BEGINNING + self.now + machine.skew), mono: Mono(self.now - origin) }
+        let wall = Timestamp((BEGINNING + self.now).saturating_add_signed(machine.skew));
+        Now { wall, mono: Mono(self.now - origin) }
     }
 
     /// Something happened to a running station; it will look soon. Nothing if it is off.
@@ -339,6 +346,12 @@ impl Machine {
     #[must_use]
     pub fn station(&self) -> Option<&Station> {
         self.run.as_ref().map(|run| &run.station)
+    }
+
+    /// Whether it does nothing at this time, though it is linked.
+    #[must_use]
+    pub const fn stalled(&self, now: u64) -> bool {
+        self.stalled_until > now
     }
 
     /// The envelope in which the letter of this id came or went, from the disk.

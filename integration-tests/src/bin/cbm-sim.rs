@@ -1,4 +1,5 @@
-//! `cbm-sim [SEED] [--seeds N] [--from S] [--fault NAME] [--verbose]`: worlds drawn from seeds.
+//! `cbm-sim [SEED] [--seeds N] [--from S] [--fault NAME] [--coverage] [--verbose]`:
+//! worlds drawn from seeds.
 //! `cbm-sim --histories N [--from S]`: histories of membership that must end in one state.
 //!
 //! Without a number it runs one seed that it draws and prints. A failing seed, given again, fails
@@ -9,6 +10,7 @@ use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use cbm_integration_tests::campaign::{self, Outcome};
+use cbm_integration_tests::coverage::Seen;
 use cbm_integration_tests::histories;
 use cbm_integration_tests::planted::{self, Row};
 
@@ -18,6 +20,7 @@ struct Arguments {
     faults: Vec<Row>,
     histories: Option<u64>,
     verbose: bool,
+    coverage: bool,
 }
 
 fn main() -> ExitCode {
@@ -25,7 +28,9 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(words) => {
             eprintln!("cbm-sim: {words}");
-            eprintln!("usage: cbm-sim [SEED] [--seeds N] [--from S] [--fault NAME] [--verbose]");
+            eprintln!(
+                "usage: cbm-sim [SEED] [--seeds N] [--from S] [--fault NAME] [--coverage] [--verbose]"
+            );
             eprintln!("       cbm-sim --histories N [--from S] [--verbose]");
             return ExitCode::from(2);
         }
@@ -41,8 +46,14 @@ fn main() -> ExitCode {
 }
 
 fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
-    let mut out =
-        Arguments { from: 0, seeds: None, faults: Vec::new(), histories: None, verbose: false };
+    let mut out = Arguments {
+        from: 0,
+        seeds: None,
+        faults: Vec::new(),
+        histories: None,
+        verbose: false,
+        coverage: false,
+    };
     let mut from = None;
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or(format!("`{word}` needs a value"));
@@ -51,6 +62,7 @@ fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--histories" => out.histories = Some(number(&value()?)?),
             "--from" => from = Some(number(&value()?)?),
             "--verbose" => out.verbose = true,
+            "--coverage" => out.coverage = true,
             "--fault" => out.faults = faults(&value()?)?,
             seed => from = Some(number(seed)?),
         }
@@ -96,9 +108,10 @@ fn one(arguments: &Arguments) -> ExitCode {
 
 fn many(seeds: u64, arguments: &Arguments) -> ExitCode {
     let began = Instant::now();
-    let (mut worst, mut failed, mut letters) = (0, Vec::new(), 0);
+    let (mut worst, mut failed, mut letters, mut seen) = (0, Vec::new(), 0, Seen::default());
     campaign::many(arguments.from..arguments.from + seeds, None, |outcome| {
         letters += outcome.promised;
+        seen.absorb(&outcome.seen);
         if let Some(failure) = &outcome.failure {
             worst = worst.max(failure.code());
             failed.push(outcome.seed);
@@ -109,6 +122,9 @@ fn many(seeds: u64, arguments: &Arguments) -> ExitCode {
         true
     });
     failed.sort_unstable();
+    if arguments.coverage {
+        println!("{seen}");
+    }
     println!(
         "{seeds} seeds from {}, {letters} letters, {} failed {failed:?}, {:.1} s",
         arguments.from,

@@ -6,7 +6,7 @@ use crate::invariants::Held;
 use crate::network::Ix;
 use crate::options::Weather;
 use crate::watch;
-use cbm_proto::time::{SECOND, Timestamp};
+use cbm_proto::time::{MINUTE, SECOND, Timestamp};
 
 /// Something bad that happens at its time.
 #[derive(Clone, Debug)]
@@ -19,6 +19,12 @@ pub(super) enum Misfortune {
     Restore(Ix),
     /// A party certifies new keys of a station, which takes them some time later.
     NewKeys(Ix),
+    /// A machine does nothing for this many milliseconds; its links stay.
+    Stall(Ix, u64),
+    /// A machine's clock jumps by this many milliseconds.
+    Jump(Ix, i64),
+    /// The parties agree on another version of the accord.
+    NewAccord(Ix),
     /// Cables are cut, and mended after this many milliseconds.
     Cut(Vec<(Ix, Ix)>, u64),
     /// They are whole again.
@@ -62,11 +68,30 @@ impl World {
             let ix = self.chance.misfortune.index(machines);
             self.draw_time(Misfortune::Restore(ix));
         }
-        // A disk that is restored knowingly asks for its letters again: looked at without new keys.
-        let rotations = if self.options.backups == 0 { self.options.rotations } else { 0 };
-        for _ in 0..rotations {
+        for _ in 0..self.options.rotations {
             let ix = self.chance.misfortune.index(machines);
             self.draw_time(Misfortune::NewKeys(ix));
+        }
+        self.draw_swarm();
+    }
+
+    fn draw_swarm(&mut self) {
+        let (swarm, machines) = (self.options.swarm, self.machines.len());
+        for _ in 0..swarm.stalls {
+            let ix = self.chance.misfortune.index(machines);
+            let lasts = self.chance.misfortune.between(3 * SECOND..=2 * MINUTE);
+            self.draw_time(Misfortune::Stall(ix, lasts));
+        }
+        for _ in 0..swarm.jumps {
+            let ix = self.chance.misfortune.index(machines);
+            let far = self.chance.misfortune.between(SECOND..=swarm.jump);
+            let far = i64::try_from(far).unwrap_or(0);
+            let jump = if self.chance.misfortune.happens(500) { far } else { -far };
+            self.draw_time(Misfortune::Jump(ix, jump));
+        }
+        for _ in 0..swarm.accords {
+            let ix = self.chance.misfortune.index(machines);
+            self.draw_time(Misfortune::NewAccord(ix));
         }
     }
 
@@ -103,6 +128,9 @@ impl World {
                 }
             }
             Misfortune::NewKeys(ix) => self.certify_new_keys(ix),
+            Misfortune::Stall(ix, lasts) => self.machines[ix].stalled_until = self.now + lasts,
+            Misfortune::Jump(ix, far) => self.machines[ix].skew += far,
+            Misfortune::NewAccord(ix) => self.agree_anew(ix),
             Misfortune::Cut(cables, lasts) => {
                 self.cut_cables(&cables);
                 self.after(lasts, Event::Misfortune(Misfortune::Mend(cables)));
@@ -151,7 +179,8 @@ impl World {
     pub(super) fn bring_back(&mut self, ix: Ix, image: Image) {
         self.roll_back(ix, image, true);
         let machine = &mut self.machines[ix];
-        machine.restored = Some(Timestamp(BEGINNING + image.at + machine.skew));
+        let wall = (BEGINNING + image.at).saturating_add_signed(machine.skew);
+        machine.restored = Some(Timestamp(wall));
     }
 
     /// Ends the first phase: from here on nothing is lost, cut or off, and officers work.
@@ -165,6 +194,10 @@ impl World {
         self.network.mend_all();
         for ix in 0..self.machines.len() {
             self.machines[ix].held = false;
+            self.machines[ix].stalled_until = 0;
+            // Clocks are set.
+            let skew = i64::try_from(self.options.skew).unwrap_or(0);
+            self.machines[ix].skew = self.machines[ix].skew.clamp(0, skew);
             self.schedule(self.now, Event::Start(ix));
         }
         Ok(())

@@ -58,6 +58,12 @@ impl World {
             return Ok(());
         }
         run.wakes = None;
+        let stalled = self.machines[ix].stalled_until;
+        if stalled > at {
+            self.nudge(ix, stalled);
+            return Ok(());
+        }
+        let Some(run) = &mut self.machines[ix].run else { return Ok(()) };
         let count = run.waiting.len().min(BATCH_INPUTS);
         let mut inputs: Vec<Input> = run.waiting.drain(..count).collect();
         if run.station.deadline() <= now.mono {
@@ -88,6 +94,7 @@ impl World {
             .collect();
         for input in inputs {
             self.note(ix, "input", describe(&input).as_bytes());
+            self.seen.input(&input);
             effects.absorb(
                 self.ask_station(ix, |station, now, entropy| station.handle(now, entropy, input)),
             );
@@ -138,6 +145,7 @@ impl World {
                 return Ok(false);
             }
             self.note(ix, "speak", format!("{speak:?}").as_bytes());
+            self.seen.speak(&speak);
             invariants::may_speak(self, ix, &speak)?;
             self.speak(ix, speak)?;
         }
@@ -157,6 +165,7 @@ impl World {
                 return Stored::Failed;
             }
             self.note(ix, "append", &record.bytes);
+            self.seen.one("record", &record.kind);
             self.machines[ix].disk.append(record);
         }
         if matches!(fault, Some(DiskFault::Sync))

@@ -190,6 +190,7 @@ impl World {
             run: None,
             moved: true,
             skew: 0,
+            stalled_until: 0,
             runs: 1_000,
             held: false,
             rests_until: 0,
