@@ -110,7 +110,8 @@ fn restore_checksums(segment: &mut [u8]) {
         }
         let sum = crc32c::crc32c_append(crc32c::crc32c(&chain.0), &head[..60]);
         head[60..].copy_from_slice(&sum.to_be_bytes());
-        let Some(next) = count.checked_add(at + HEADER_LEN) else { return };
+        let next = count.checked_add(at + HEADER_LEN).filter(|next| *next < length);
+        let Some(next) = next else { return };
         at = next.next_multiple_of(ALIGN).max(at + ALIGN);
     }
 }
