@@ -120,7 +120,9 @@ fn start_and_judge(node: &mut Node, before: &BTreeMap<String, Value>, place: &st
         return "refused";
     }
     let after = readable(node, before.keys().cloned());
-    let named = said().contains("journal damaged at");
+    // Letters of a station whose certificate is damaged are not shown until the file is back.
+    let named = said().contains("journal damaged at")
+        || said().contains("a document of the folder is not believed refused=/");
     assert!(after.iter().all(|(id, text)| before.get(id) == Some(text)), "{place}: {after:#?}");
     assert!(after.len() == before.len() || named, "{place}: {} letters; {}", after.len(), said());
     let mended = said().contains("index made again") || said().contains("a new incarnation");
