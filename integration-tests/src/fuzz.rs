@@ -51,6 +51,7 @@ pub const TARGETS: &[Target] = &[
     target("ask", 100, streams::ask),
     target("say", 100, streams::say),
     target("frame", 100, streams::frame),
+    target("evidence", 100, streams::evidence),
     target("document", 100, documents::document),
     target("directory", 5, documents::directory),
     target("journal", 50, journals::journal),

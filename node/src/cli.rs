@@ -37,6 +37,7 @@ pub mod show;
 pub mod source;
 pub mod status;
 pub mod template;
+pub mod transfer;
 pub mod types;
 pub mod unlock;
 pub mod when;

@@ -24,6 +24,8 @@ use crate::logs;
 
 /// Longest path of a Unix socket, bytes: `sun_path` has 108 with its end mark.
 const SOCKET_PATH_MAX: usize = 107;
+/// Bytes of a MiB.
+const MIB: u64 = 1024 * 1024;
 /// Listen or announced addresses, at most.
 const ADDRESSES_MAX: usize = 16;
 
@@ -121,6 +123,10 @@ pub struct Config {
     pub redial_min: Duration,
     /// Longest wait before a lost link is dialled again.
     pub redial_max: Duration,
+    /// Bytes that large files may take on the disk.
+    pub evidence_total: u64,
+    /// Bytes of it that letters of one party bring here by themselves.
+    pub evidence_author: u64,
     /// Unix users who act for an office.
     pub officers: BTreeMap<String, Officer>,
     /// Filter of log lines, as `tracing` reads it.
@@ -188,6 +194,8 @@ impl Config {
             links,
             redial_min: Duration::from_millis(raw.mesh.redial_min_ms),
             redial_max: Duration::from_millis(raw.mesh.redial_max_ms),
+            evidence_total: raw.evidence.total_mib.saturating_mul(MIB),
+            evidence_author: raw.evidence.author_mib.saturating_mul(MIB),
             officers: raw.officers.into_iter().map(|entry| officer(entry, notes)).collect(),
             log_level: raw.log.level,
             log_format,
@@ -219,6 +227,10 @@ impl Config {
                 self.socket.display()
             );
             notes.wrong("paths.socket", rule);
+        }
+        if self.evidence_author > self.evidence_total {
+            let rule = "at most evidence.total_mib: one author's share is part of the whole";
+            notes.wrong("evidence.author_mib", rule);
         }
         if self.links.as_ref().is_some_and(|links| links.contains(&self.station)) {
             notes.wrong("mesh.links", "a station keeps no link to itself");

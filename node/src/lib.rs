@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod documents;
+pub mod evidence;
 pub mod guard;
 pub mod keystore;
 pub mod lab;

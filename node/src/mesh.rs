@@ -21,6 +21,7 @@
 mod asks;
 pub mod codec;
 mod door;
+mod fetches;
 mod gate;
 mod links;
 mod roster;
@@ -149,6 +150,23 @@ pub enum MeshCommand {
         /// At most `FRAME_MAX` bytes.
         bytes: Bytes,
     },
+    /// Asks a linked station for evidence, after all that is asked of it about letters. `None`
+    /// comes back, or nothing, where there is no answer in time.
+    Fetch {
+        /// Whom.
+        peer: StationId,
+        /// At most `FRAME_MAX` bytes.
+        bytes: Bytes,
+        /// For the answer.
+        reply: oneshot::Sender<Option<Bytes>>,
+    },
+    /// Answers a [`MeshEvent::Wanted`]. An answer that comes too late goes nowhere.
+    Give {
+        /// The question's token.
+        token: Token,
+        /// At most `FRAME_MAX` bytes.
+        bytes: Bytes,
+    },
     /// Dials a member now, chosen or not, unless it is linked.
     Dial(StationId),
     /// Closes all connections with a station. A chosen one is dialled again.
@@ -234,6 +252,14 @@ pub enum MeshEvent {
     Asked {
         /// Who asks; any member may, and what it may ask is the caller's to check.
         peer: StationId,
+        /// To be given with the answer.
+        token: Token,
+        /// At most `FRAME_MAX` bytes.
+        bytes: Bytes,
+    },
+    /// A question for evidence that waits for [`MeshCommand::Give`]. Only members of role STATE
+    /// ask, and only while nothing about letters is under way with them.
+    Wanted {
         /// To be given with the answer.
         token: Token,
         /// At most `FRAME_MAX` bytes.

@@ -10,13 +10,16 @@
 //! Started by `main` with everything made by `setup`.
 
 mod batch;
+pub mod courier;
 mod outage;
 mod renewal;
 pub mod setup;
 mod waiting;
 
+use bytes::Bytes;
 use cbm_proto::{
     event::{Effects, Input, Notice, Speak, Token},
+    evidence::Answer,
     id::{EnvelopeId, MsgId, StationId},
     limits::BATCH_INPUTS,
     station::Station,
@@ -69,6 +72,8 @@ pub struct Ports {
     pub commands: mpsc::Receiver<Command>,
     /// What followers are told.
     pub notices: broadcast::Sender<Notice>,
+    /// Where questions of others for evidence go. Full: they are told to come later.
+    pub wanted: mpsc::Sender<courier::Wanted>,
     /// What comes of what was performed.
     pub inputs: mpsc::Receiver<Input>,
     /// The order to stop.
@@ -232,12 +237,23 @@ impl Runtime {
                 self.links.linked.remove(&peer);
                 Input::Unlinked { peer }
             }
+            MeshEvent::Wanted { token, bytes } => return self.wanted(token, bytes).await,
             other => {
                 self.note(&other);
                 return Ok(());
             }
         };
         self.handle(input).await
+    }
+
+    /// Hands a question for evidence to the courier, if that has room.
+    async fn wanted(&mut self, token: Token, bytes: Bytes) -> Result<(), Ended> {
+        if let Err(full) = self.ports.wanted.try_send((token, bytes)) {
+            let (token, _) = full.into_inner();
+            let bytes = Answer::Later.encode();
+            self.performer.mesh(MeshCommand::Give { token, bytes }).await?;
+        }
+        Ok(())
     }
 
     /// What is for the operator's eyes only.
@@ -300,6 +316,12 @@ impl Runtime {
                 // Whoever asked may be gone.
                 let _ = reply.send(self.links.clone());
                 Ok(())
+            }
+            Command::Fetch { peer, bytes, reply } => {
+                Ok(self.performer.mesh(MeshCommand::Fetch { peer, bytes, reply }).await?)
+            }
+            Command::Give { token, bytes } => {
+                Ok(self.performer.mesh(MeshCommand::Give { token, bytes }).await?)
             }
             Command::Hold { peer, on, reply } => self.hold(peer, on, reply).await,
         }

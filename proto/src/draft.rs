@@ -15,12 +15,14 @@ use crate::{
 };
 
 mod check;
+mod evidence;
 mod header;
 mod input;
 mod lint;
 #[cfg(test)]
 mod tests;
 
+pub use evidence::{Content, Evidence};
 pub use header::Header;
 pub use input::SendOptions;
 
@@ -33,8 +35,8 @@ pub struct Attachment {
     pub media_type: String,
     /// What it is, per language; may be empty.
     pub title: Vec<wire::Text>,
-    /// The content.
-    pub bytes: Bytes,
+    /// What is in it, or where that lies.
+    pub content: Content,
 }
 
 impl Attachment {
@@ -42,24 +44,48 @@ impl Attachment {
     #[must_use]
     pub fn new(name: &str, bytes: Bytes) -> Self {
         let media_type = media_type_of(name).to_owned();
-        Self { name: name.to_owned(), media_type, title: Vec::new(), bytes }
+        let content = Content::Inside(bytes);
+        Self { name: name.to_owned(), media_type, title: Vec::new(), content }
+    }
+
+    /// The same for a file that travels apart.
+    #[must_use]
+    pub fn apart(name: &str, evidence: Evidence) -> Self {
+        Self { content: Content::Apart(evidence), ..Self::new(name, Bytes::new()) }
+    }
+
+    /// The content, unless it travels apart.
+    #[must_use]
+    pub const fn inside(&self) -> Option<&Bytes> {
+        match &self.content {
+            Content::Inside(bytes) => Some(bytes),
+            Content::Apart(_) => None,
+        }
     }
 
     pub(crate) fn info(&self) -> wire::AttachmentInfo {
+        let (sha256, size) = match &self.content {
+            Content::Inside(bytes) => (sha256(&[bytes]), bytes.len() as u64),
+            Content::Apart(evidence) => (evidence.sha256, evidence.size),
+        };
         wire::AttachmentInfo {
-            sha256: Bytes::copy_from_slice(&sha256(&[&self.bytes])),
-            size: u32::try_from(self.bytes.len()).unwrap_or(u32::MAX),
+            sha256: Bytes::copy_from_slice(&sha256),
+            size: u32::try_from(size).unwrap_or(u32::MAX),
             media_type: self.media_type.clone(),
             title: self.title.clone(),
             name: self.name.clone(),
             tlp: 0,
+            evidence: self.content.evidence().map(Evidence::to_wire),
         }
     }
 }
 
 impl std::fmt::Debug for Attachment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Attachment({} bytes)", self.bytes.len())
+        match &self.content {
+            Content::Inside(bytes) => write!(f, "Attachment({} bytes)", bytes.len()),
+            Content::Apart(evidence) => write!(f, "Attachment({evidence:?})"),
+        }
     }
 }
 
@@ -146,7 +172,7 @@ impl Draft {
     pub fn to_bytes(&self) -> Bytes {
         let mut header = self.header.0.clone();
         header.attachments = self.attachments.iter().map(Attachment::info).collect();
-        let contents = self.attachments.iter().map(|file| file.bytes.clone()).collect();
+        let contents = self.attachments.iter().filter_map(Attachment::inside).cloned().collect();
         let record = wire::DraftRecord { header: Some(header), body: self.body.clone(), contents };
         wire::encode(&record).into()
     }
@@ -161,18 +187,16 @@ impl Draft {
             wire::decode(bytes, most).map_err(|_| DraftError::Stored)?;
         let mut header = record.header.ok_or(DraftError::Stored)?;
         let infos = std::mem::take(&mut header.attachments);
-        if infos.len() != record.contents.len() {
+        let mut contents = record.contents.into_iter();
+        let mut attachments = Vec::new();
+        for info in infos {
+            let content = Content::read(&info, || contents.next()).ok_or(DraftError::Stored)?;
+            let wire::AttachmentInfo { name, media_type, title, .. } = info;
+            attachments.push(Attachment { name, media_type, title, content });
+        }
+        if contents.next().is_some() {
             return Err(DraftError::Stored);
         }
-        let files = infos.into_iter().zip(record.contents);
-        let attachments = files
-            .map(|(info, bytes)| Attachment {
-                name: info.name,
-                media_type: info.media_type,
-                title: info.title,
-                bytes,
-            })
-            .collect();
         Ok(Self { header: Header(header), body: record.body, attachments })
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     catalogue::{Catalogue, TypeInfo, catalogue, is_file_name},
-    draft::{Attachment, Draft, Header},
+    draft::{Attachment, Content, Draft, Header},
     id::{MsgId, StationName},
     limits::{ATTACHMENT_COUNT_MAX, ATTACHMENTS_MAX, PARTS_MAX, TEXT_MAX},
     part::Part,
@@ -153,7 +153,8 @@ impl Letter {
         let groups = groups.unwrap_or_else(|| vec![self.body.clone()]);
         let mut parts = vec![(PART_HEADER, self.header_bytes.clone())];
         parts.extend(groups.into_iter().map(|group| (PART_BODY, group)));
-        parts.extend(self.attachments.iter().map(|file| (PART_ATTACHMENT, file.bytes.clone())));
+        let inside = self.attachments.iter().filter_map(Attachment::inside);
+        parts.extend(inside.map(|bytes| (PART_ATTACHMENT, bytes.clone())));
         parts.into_iter().map(|(kind, bytes)| Part { salt: entropy.bytes(), kind, bytes }).collect()
     }
 
@@ -257,24 +258,36 @@ fn match_files(
     contents: &[&Bytes],
 ) -> Result<Vec<Attachment>, LetterError> {
     let sum: usize = contents.iter().map(|bytes| bytes.len()).sum();
-    let fits = contents.len() <= ATTACHMENT_COUNT_MAX && sum <= ATTACHMENTS_MAX;
-    if infos.len() != contents.len() || !fits {
+    if infos.len() > ATTACHMENT_COUNT_MAX || sum > ATTACHMENTS_MAX {
         return Err(LetterError::Attachments);
     }
+    let mut contents = contents.iter();
     let mut files: Vec<Attachment> = Vec::new();
-    for (i, (info, bytes)) in infos.iter().zip(contents).enumerate() {
-        let same = sha256(&[bytes]) == *info.sha256 && u32::try_from(bytes.len()) == Ok(info.size);
-        if !same {
-            return Err(LetterError::Attachments);
-        }
+    for (i, info) in infos.iter().enumerate() {
+        let content = Content::read(info, || contents.next().map(|bytes| (*bytes).clone()));
+        let content = content.filter(|content| fits(info, content));
+        let content = content.ok_or(LetterError::Attachments)?;
         let taken = files.iter().any(|f| f.name.to_lowercase() == info.name.to_lowercase());
         let safe = is_file_name(&info.name) && !taken;
         files.push(Attachment {
             name: if safe { info.name.clone() } else { format!("attachment-{}", i + 1) },
             media_type: info.media_type.clone(),
             title: info.title.clone(),
-            bytes: (*bytes).clone(),
+            content,
         });
     }
+    if contents.next().is_some() {
+        return Err(LetterError::Attachments);
+    }
     Ok(files)
+}
+
+/// Whether a content that came inside is the one that the header names.
+fn fits(info: &wire::AttachmentInfo, content: &Content) -> bool {
+    match content {
+        Content::Inside(bytes) => {
+            sha256(&[bytes]) == *info.sha256 && u32::try_from(bytes.len()) == Ok(info.size)
+        }
+        Content::Apart(_) => true,
+    }
 }

@@ -24,7 +24,7 @@
 //! | L1 | [`wire`] [`primitives`] [`keys`] [`terms`] [`part`] |
 //! | L2 | [`accord`] [`catalogue`] [`draft`] [`letter`] |
 //! | L3 | [`envelope`] [`seal`] [`receipt`] [`journal`] |
-//! | L4 | [`feeds`] [`inbox`] [`outbox`] [`schedule`] [`sync`] [`own`] [`people`] [`proof`] [`regain`] [`event`] |
+//! | L4 | [`evidence`] [`feeds`] [`inbox`] [`outbox`] [`schedule`] [`sync`] [`own`] [`people`] [`proof`] [`regain`] [`event`] |
 //! | L5 | [`station`] |
 //!
 //! Begin with [`station::Station`], whose doc shows the loop that a shell runs; the bytes are specified
@@ -35,6 +35,7 @@ pub mod catalogue;
 pub mod draft;
 pub mod envelope;
 pub mod event;
+pub mod evidence;
 pub mod feeds;
 pub mod id;
 pub mod inbox;

@@ -14,8 +14,16 @@ pub const STANZAS_MAX: usize = 256;
 /// Bytes of one stanza of suite 1: tag 16, ML-KEM-768 ciphertext 1,088, Noise Kpsk0 message
 /// (ephemeral key 32, content key and status 33, tag 16).
 pub const STANZA_LEN: usize = 16 + 1_088 + 32 + 33 + 16;
-/// Attachments of one letter in sum, bytes (stage 1; larger ones travel in pieces by digest later).
+/// Attachments inside one letter in sum, bytes. What does not fit travels apart, as evidence.
 pub const ATTACHMENTS_MAX: usize = 192 * 1024;
+/// One file that travels apart, bytes before sealing (`docs/spec/evidence.md`). Larger: refused.
+pub const EVIDENCE_MAX: u64 = 1024 * 1024 * 1024;
+/// Bytes of evidence in one answer: four pieces, so that a fast line is not held up by its delay.
+pub const EVIDENCE_ANSWER_MAX: usize = 256 * 1024;
+/// The least that is asked for at once: half a second of a line of 64 kbit/s.
+pub const EVIDENCE_ANSWER_MIN: usize = 4 * 1024;
+/// Questions for evidence under way to one peer. Further ones wait.
+pub const EVIDENCE_ASKED_PER_PEER: usize = 2;
 /// Attachments of one letter, number.
 pub const ATTACHMENT_COUNT_MAX: usize = 16;
 /// Fields and free text of one letter, without attachments, bytes.

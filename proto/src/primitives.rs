@@ -76,6 +76,23 @@ pub fn sha256(pieces: &[&[u8]]) -> [u8; 32] {
     hash.finalize().into()
 }
 
+/// Plain SHA-256 of what comes piece by piece.
+#[derive(Clone, Default)]
+pub struct Sha256Stream(Sha256);
+
+impl Sha256Stream {
+    /// Takes the next bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Of all that was taken.
+    #[must_use]
+    pub fn finish(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+}
+
 /// HKDF-SHA-256 (RFC 5869) of one block: info is `"cbm/1/" ‖ domain ‖ 0x00 ‖ info`. As with
 /// [`digest`], the pieces of `info` must be readable in one way only.
 #[must_use]

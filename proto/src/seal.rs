@@ -11,7 +11,7 @@
 mod pair;
 mod plain;
 mod stanza;
-mod stream;
+pub(crate) mod stream;
 
 use zeroize::Zeroizing;
 

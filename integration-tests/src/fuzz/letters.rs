@@ -34,7 +34,8 @@ pub(super) fn letter(data: &[u8]) {
     }
     let Ok(letter) = Letter::from_parts(&parts) else { return };
     assert!(letter.body.len() <= TEXT_MAX && parts.len() <= PARTS_MAX);
-    let files: usize = letter.attachments.iter().map(|file| file.bytes.len()).sum();
+    let inside = letter.attachments.iter().filter_map(|file| file.inside());
+    let files: usize = inside.map(Bytes::len).sum();
     assert!(files <= ATTACHMENTS_MAX);
     assert!(letter.to_json().is_object());
     let receipt = Receipt::read(&letter).is_ok();

@@ -17,7 +17,8 @@ use cbm_node::ceremony::card;
 use cbm_proto::accord::Document;
 use cbm_proto::catalogue::catalogue;
 use cbm_proto::draft::{Draft, SendOptions};
-use cbm_proto::id::unhex;
+use cbm_proto::evidence::{Answer, Question, Section};
+use cbm_proto::id::{Digest, unhex};
 use cbm_proto::wire::{self, own::What};
 use serde::Serialize;
 
@@ -47,6 +48,7 @@ pub struct Seed {
 pub fn all(vectors: &Path) -> Vec<Seed> {
     let mut seeds = from_vectors(vectors);
     seeds.extend(founded());
+    seeds.extend(of_evidence());
     seeds.extend(drafts());
     seeds.extend(requests());
     seeds.extend(files());
@@ -65,6 +67,19 @@ pub fn all(vectors: &Path) -> Vec<Seed> {
 
 fn seed(target: &'static str, name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Seed {
     Seed { target, name: name.into(), bytes: bytes.into() }
+}
+
+/// Questions for evidence, and answers.
+fn of_evidence() -> Vec<Seed> {
+    let question = |section, from, length| {
+        Question { root: Digest([7; 32]), section, from, length }.encode().to_vec()
+    };
+    let given = Answer::Bytes(Bytes::from_static(b"sealed bytes"));
+    let asked = [("list", Section::List, 0, 32), ("pieces", Section::Pieces, 65_552, 262_144)];
+    let asked = asked.map(|(name, section, from, length)| (name, question(section, from, length)));
+    let said = [("nothing", Answer::Nothing), ("later", Answer::Later), ("given", given)];
+    let said = said.map(|(name, answer)| (name, answer.encode().to_vec()));
+    asked.into_iter().chain(said).map(|(name, bytes)| seed("evidence", name, bytes)).collect()
 }
 
 /// Fields of a vector by name; hex goes on in lines that begin with a space.
@@ -207,7 +222,8 @@ fn requests() -> Vec<Seed> {
         attachments: vec![AttachmentIn {
             name: "a.txt".into(),
             media_type: None,
-            base64: "aGVsbG8=".into(),
+            base64: Some("aGVsbG8=".into()),
+            evidence: None,
         }],
         drafted_by: Some("A".into()),
         released_by: Some("B".into()),

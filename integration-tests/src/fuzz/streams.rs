@@ -5,7 +5,11 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use cbm_node::mesh::codec;
-use cbm_proto::limits::{BATCH_COUNT, ECHOES, FRAME_MAX, MISSING_MAX, RANGES_MAX, SUMMARY_MAX};
+use cbm_proto::evidence::{Answer, List, PIECE, Question};
+use cbm_proto::id::Digest;
+use cbm_proto::limits::{
+    BATCH_COUNT, ECHOES, EVIDENCE_ANSWER_MAX, FRAME_MAX, MISSING_MAX, RANGES_MAX, SUMMARY_MAX,
+};
 use cbm_proto::sync::{Ask, Say};
 
 /// A question that decodes is within its bounds, and says the same when it is written again.
@@ -35,6 +39,26 @@ pub(super) fn say(data: &[u8]) {
         }
     }
     assert_eq!(Say::decode(&say.encode()), Ok(say));
+}
+
+/// A question for evidence, an answer to one, a list for some root: what is read is within its bounds
+/// and says the same when it is written again; a list that somebody made up is never the root's.
+pub(super) fn evidence(data: &[u8]) {
+    if let Some(question) = Question::decode(data) {
+        assert!((1..=EVIDENCE_ANSWER_MAX).contains(&(question.length as usize)));
+        assert_eq!(question.encode(), data);
+    }
+    let bytes = Bytes::copy_from_slice(data);
+    if let Some(answer) = Answer::decode(&bytes, 64) {
+        assert!(!matches!(&answer, Answer::Bytes(given) if given.is_empty() || given.len() > 64));
+        assert_eq!(answer.encode(), bytes);
+    }
+    let (root, list) = data.split_at(data.len().min(Digest::LEN));
+    if let Some(root) = Digest::from_slice(root) {
+        for sealed in [0, 528, (list.len() / Digest::LEN * PIECE) as u64] {
+            assert!(List::read(&root, sealed, list.to_vec()).is_err(), "a root was guessed");
+        }
+    }
 }
 
 /// A frame off a stream holds what was announced and no more than is allowed.

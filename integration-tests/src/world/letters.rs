@@ -112,8 +112,8 @@ fn texts(text: &str) -> Value {
 }
 
 fn appears(remarks: &str, files: &[Attachment]) -> String {
-    let files: Vec<String> =
-        files.iter().map(|file| digest("sim-file", &[&file.bytes]).to_string()).collect();
+    let inside = files.iter().filter_map(Attachment::inside);
+    let files: Vec<String> = inside.map(|b| digest("sim-file", &[b]).to_string()).collect();
     format!("{remarks} {}", files.join(" "))
 }
 

@@ -151,7 +151,8 @@ fn show(store: &mut dyn Store, station: &Station, msg: MsgId) -> Result<String, 
     Ok(opened.map_or_else(
         || UNREADABLE.to_owned(),
         |letter| {
-            let files = letter.attachments.iter().map(|file| digest("flips", &[&file.bytes]));
+            let inside = letter.attachments.iter().filter_map(|file| file.inside());
+            let files = inside.map(|bytes| digest("flips", &[bytes]));
             format!("{} {:?}", letter.to_json(), files.collect::<Vec<_>>())
         },
     ))

@@ -136,10 +136,18 @@ fn attachments_that_cannot_go_with_it() {
     page.done();
 
     let mut page = Page::new("attachment-too-large", "Attachments that are too large", &lab);
-    let big = lab.file("big.bin", &"x".repeat(192 * 1024 + 1));
+    let big = lab.file("big.bin", "");
+    File::options().write(true).open(&big).unwrap().set_len((1 << 30) + 1).unwrap();
     assert_eq!(page.ask(&node, &[&start[..], &["--attach", &big]].concat()), 2);
-    let half = lab.file("half.bin", &"x".repeat(96 * 1024 + 1));
-    assert_eq!(page.ask(&node, &[&start[..], &["--attach", &half, "--attach", &half]].concat()), 2);
+    page.say("Where `evidence.total_mib` is 1:");
+    let mut small_disk = lab.node("AAA");
+    let room = [("TOTAL", "1"), ("AUTHOR", "1")];
+    let room = room.map(|(of, mib)| (format!("CBM__EVIDENCE__{of}_MIB"), mib.to_owned()));
+    small_disk.environment.extend(room);
+    small_disk.start();
+    let two = lab.file("two.bin", &"x".repeat(2 * 1024 * 1024));
+    assert_eq!(page.ask(&small_disk, &[&start[..], &["--attach", &two]].concat()), 1);
+    drop(small_disk);
     let small = lab.file("small.txt", "x");
     let many = ["--attach", &small].repeat(17);
     assert_eq!(page.ask(&node, &[&start[..], &many].concat()), 2);

@@ -17,7 +17,10 @@ const LEVELS: [&[&str]; 6] = [
     &["part", "terms", "wire", "primitives", "keys"],
     &["accord", "draft", "catalogue", "letter"],
     &["seal", "envelope", "receipt", "journal"],
-    &["event", "outbox", "inbox", "schedule", "sync", "feeds", "own", "proof", "regain", "people"],
+    &[
+        "event", "evidence", "outbox", "inbox", "schedule", "sync", "feeds", "own", "proof",
+        "regain", "people",
+    ],
     &["station"],
 ];
 
@@ -30,10 +33,11 @@ const NODE: &[(&str, &[&str])] = &[
     ("keystore", &[]),
     ("documents", &[]),
     ("store", &[]),
+    ("evidence", &[]),
     ("mesh", &[]),
     ("config", &["logs"]),
     ("perform", &["clock", "mesh", "store"]),
-    ("api", &["clock", "config", "store"]),
+    ("api", &["clock", "config", "evidence", "store"]),
     ("backup", &["clock", "config", "documents", "keystore", "store"]),
     (
         "runtime",
@@ -43,6 +47,7 @@ const NODE: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "documents",
+            "evidence",
             "keystore",
             "mesh",
             "perform",

@@ -14,6 +14,7 @@ use cbm_proto::event::{Act, Officer, Signed};
 
 use super::{
     compose::{self, msg_id},
+    evidence,
     failure::{Code, Failure},
     routes::{Api, read},
     server::Caller,
@@ -62,6 +63,7 @@ pub(super) async fn reply(
     let author = api.desk.look(move |s, _| s.received(&msg).map(|r| r.party.clone())).await?;
     let author = author.ok_or_else(|| not_here("nothing was sent", &id))?;
     let draft = compose::answer(&request, msg, author)?;
+    evidence::keep(&api.evidence, &draft).await?;
     act(&api, &id, Act::Reply { draft: Box::new(draft) }, by, signed).await
 }
 

@@ -5,8 +5,13 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::{Request, Response, body::Incoming, client::conn::http1};
+use futures::{Stream, StreamExt};
+use http_body_util::{BodyExt, Full, Limited, StreamBody};
+use hyper::{
+    Request, Response,
+    body::{Body, Frame, Incoming},
+    client::conn::http1,
+};
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
@@ -24,7 +29,7 @@ pub struct Client {
     socket: PathBuf,
 }
 
-/// A stream of JSON lines.
+/// What comes as a stream: JSON lines, or plain bytes.
 pub struct Lines {
     body: Incoming,
     rest: Vec<u8>,
@@ -50,7 +55,29 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub async fn bytes(&self, path: &str) -> Result<Bytes, Failure> {
-        whole(self.request("GET", path, Bytes::new()).await?).await
+        whole(self.request("GET", path, Full::new(Bytes::new())).await?).await
+    }
+
+    /// Asks for bytes that may be many.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn runs(&self, path: &str) -> Result<Lines, Failure> {
+        self.follow(path).await
+    }
+
+    /// Gives bytes that may be many.
+    ///
+    /// # Errors
+    /// As [`Client::get`], or the bytes cannot be had.
+    pub async fn give<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        runs: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let runs = runs.map(|run| run.map(Frame::data));
+        let answer = self.request("POST", path, StreamBody::new(Box::pin(runs))).await?;
+        read(&whole(answer).await?)
     }
 
     /// Has something done.
@@ -63,7 +90,7 @@ impl Client {
         body: &impl Serialize,
     ) -> Result<T, Failure> {
         let body = serde_json::to_vec(body).map_err(odd)?;
-        let answer = self.request("POST", path, body.into()).await?;
+        let answer = self.request("POST", path, Full::new(Bytes::from(body))).await?;
         read(&whole(answer).await?)
     }
 
@@ -72,16 +99,20 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub async fn follow(&self, path: &str) -> Result<Lines, Failure> {
-        let answer = self.request("GET", path, Bytes::new()).await?;
+        let answer = self.request("GET", path, Full::new(Bytes::new())).await?;
         Ok(Lines { body: answer.into_body(), rest: Vec::new() })
     }
 
-    async fn request(
+    async fn request<B>(
         &self,
         method: &str,
         path: &str,
-        body: Bytes,
-    ) -> Result<Response<Incoming>, Failure> {
+        body: B,
+    ) -> Result<Response<Incoming>, Failure>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: std::error::Error + Send + Sync + 'static,
+    {
         let stream =
             UnixStream::connect(&self.socket).await.map_err(|e| no_node(&self.socket, &e))?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(odd)?;
@@ -91,7 +122,7 @@ impl Client {
             .uri(path)
             .header("host", "cbm")
             .header("content-type", "application/json")
-            .body(Full::new(body))
+            .body(body)
             .map_err(odd)?;
         let answer = sender.send_request(request).await.map_err(odd)?;
         if answer.status().is_success() {
@@ -104,6 +135,19 @@ impl Client {
 }
 
 impl Lines {
+    /// The next bytes as they come; `None` at the end.
+    ///
+    /// # Errors
+    /// The connection breaks.
+    pub async fn next_run(&mut self) -> Result<Option<Bytes>, Failure> {
+        while let Some(frame) = self.body.frame().await {
+            if let Ok(data) = frame.map_err(odd)?.into_data() {
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
+    }
+
     /// The next object; `None` when the node ends the stream.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use cbm_proto::{
     accord::Admitted,
     draft::Draft,
-    event::{Act, Denied, Notice, Officer, Signed},
+    event::{Act, Denied, Notice, Officer, Signed, Token},
     id::{EnvelopeId, MsgId, StationId},
     journal::Record,
     people::Checked,
@@ -100,6 +100,22 @@ pub enum Command {
     Durable(oneshot::Sender<Position>),
     /// The links are asked for.
     Links(oneshot::Sender<Links>),
+    /// Another station is asked for evidence.
+    Fetch {
+        /// Whom.
+        peer: StationId,
+        /// The question.
+        bytes: Bytes,
+        /// For the answer; dropped where there is none.
+        reply: oneshot::Sender<Option<Bytes>>,
+    },
+    /// Another station gets the answer to its question for evidence.
+    Give {
+        /// Its question.
+        token: Token,
+        /// The answer.
+        bytes: Bytes,
+    },
     /// A link is held down, or let up.
     Hold {
         /// With whom.
@@ -247,6 +263,26 @@ impl Desk {
     /// The node is stopping.
     pub async fn links(&self) -> Result<Links, Failure> {
         self.ask(Command::Links).await
+    }
+
+    /// Asks another station for evidence; `None` without an answer in time.
+    ///
+    /// # Errors
+    /// The node is stopping.
+    pub async fn fetch(&self, peer: StationId, bytes: Bytes) -> Result<Option<Bytes>, Failure> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Fetch { peer, bytes, reply };
+        self.commands.send(command).await.map_err(|_| Failure::stopping())?;
+        Ok(answer.await.unwrap_or(None))
+    }
+
+    /// Answers another station's question for evidence.
+    ///
+    /// # Errors
+    /// The node is stopping.
+    pub async fn give(&self, token: Token, bytes: Bytes) -> Result<(), Failure> {
+        let command = Command::Give { token, bytes };
+        self.commands.send(command).await.map_err(|_| Failure::stopping())
     }
 
     /// Holds a link down or lets it up.

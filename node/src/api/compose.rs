@@ -4,18 +4,19 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use cbm_proto::{
-    draft::{Attachment, Draft, DraftError, SendOptions},
+    draft::{Attachment, Draft, DraftError, Evidence, SendOptions},
     event::{Act, Signed},
-    id::{KeyId, MsgId, NameError, PartyCode, StationName, unhex},
+    id::{Digest, KeyId, MsgId, NameError, PartyCode, StationName, unhex},
     keys::ALG_ED25519,
     receipt::OfficeSignature,
     terms::{Level, Outcome, Precedence, Reason, Relation, Status},
     time::Timestamp,
 };
+use zeroize::Zeroizing;
 
 use super::{
     failure::{Code, Failure},
-    shape::{AckRequest, AttachmentIn, DeclineRequest, SendRequest, SignedIn},
+    shape::{AckRequest, AttachmentIn, DeclineRequest, EvidenceView, SendRequest, SignedIn},
 };
 
 /// A draft that passed every check.
@@ -66,14 +67,40 @@ fn options(request: &SendRequest) -> Result<SendOptions, Failure> {
 }
 
 fn attachment(file: &AttachmentIn) -> Result<Attachment, Failure> {
-    let bytes = BASE64_STANDARD.decode(&file.base64).map_err(|e| {
-        wrong(format!("the attachment `{}` is not base64: {e}", file.name), "encode it anew")
-    })?;
-    let mut attachment = Attachment::new(&file.name, Bytes::from(bytes));
+    let mut attachment = match (&file.base64, &file.evidence) {
+        (Some(base64), None) => Attachment::new(&file.name, inside(&file.name, base64)?),
+        (None, Some(view)) => Attachment::apart(&file.name, apart(view)?),
+        _ => {
+            let cause = format!("the attachment `{}` has not exactly one content", file.name);
+            return Err(wrong(cause, "give either base64 or evidence"));
+        }
+    };
     if let Some(media_type) = &file.media_type {
         attachment.media_type.clone_from(media_type);
     }
     Ok(attachment)
+}
+
+fn inside(name: &str, base64: &str) -> Result<Bytes, Failure> {
+    BASE64_STANDARD
+        .decode(base64)
+        .map(Bytes::from)
+        .map_err(|e| wrong(format!("the attachment `{name}` is not base64: {e}"), "encode it anew"))
+}
+
+fn apart(view: &EvidenceView) -> Result<Evidence, Failure> {
+    let hex = |text: &str| {
+        let cause = format!("`{text}` is not 64 hex digits");
+        let digest = Digest::from_hex(text).map(|digest| digest.0);
+        digest.ok_or_else(|| wrong(cause, "give what /v1/evidence answered"))
+    };
+    Ok(Evidence {
+        root: Digest(hex(&view.root)?),
+        key: Zeroizing::new(hex(&view.key)?),
+        sealed: view.sealed,
+        size: view.size,
+        sha256: hex(&view.sha256)?,
+    })
 }
 
 fn parties(codes: &[String]) -> Result<Vec<PartyCode>, Failure> {

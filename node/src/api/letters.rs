@@ -1,20 +1,21 @@
 //! Letters read back: the envelope from the store, opened again with what the archive keeps.
 
-use bytes::Bytes;
-use cbm_proto::{id::MsgId, inbox::Received, letter::Letter};
+use cbm_proto::{draft::Attachment, id::MsgId, inbox::Received, letter::Letter};
 use serde_json::{Value, json};
 
 use super::{
     command::Desk,
+    evidence,
     failure::{Code, Failure},
     people, view,
 };
+use crate::evidence::Shelf;
 
 /// The notification as JSON, with what this station knows about it beside: `id`, `from`,
 /// `received_at`, `level`, `outcome`, `trust`, `incidents` (all but the first two null for one of our
 /// own), `identity_check` where it is one, and `key_revoked`: the key that signed it was revoked, and
 /// its party does not stand by this letter.
-pub(super) async fn json(desk: &Desk, msg: MsgId) -> Result<Value, Failure> {
+pub(super) async fn json(desk: &Desk, shelf: &Shelf, msg: MsgId) -> Result<Value, Failure> {
     let letter = open(desk, msg).await?;
     let mut json = letter.to_json();
     let body = json!({"body": json["body"]});
@@ -32,6 +33,7 @@ pub(super) async fn json(desk: &Desk, msg: MsgId) -> Result<Value, Failure> {
         })
         .await?;
     let (from, received, sender, revoked): (_, Option<Received>, Option<Sender>, bool) = known;
+    evidence::states(shelf, &letter, received.is_some(), &mut json["attachments"]);
     json["id"] = msg.to_string().into();
     json["from"] = from.into();
     json["key_revoked"] = revoked.into();
@@ -54,14 +56,20 @@ struct Sender {
     read_aloud: Option<Value>,
 }
 
-/// The content of one attachment, by its place in the letter, from 0.
-pub(super) async fn attachment(desk: &Desk, msg: MsgId, number: usize) -> Result<Bytes, Failure> {
+/// One attachment, by its place in the letter, from 0, with what is known of the letter.
+pub(super) async fn attachment(
+    desk: &Desk,
+    msg: MsgId,
+    number: usize,
+) -> Result<(Letter, Attachment), Failure> {
     let letter = open(desk, msg).await?;
-    letter.attachments.get(number).map(|file| file.bytes.clone()).ok_or_else(|| {
+    let found = letter.attachments.get(number).cloned();
+    let count = letter.attachments.len();
+    found.map(|found| (letter, found)).ok_or_else(|| {
         Failure::new(
             Code::NotFound,
             "there is no such attachment",
-            format!("the letter has {} of them, counted from 0", letter.attachments.len()),
+            format!("the letter has {count} of them, counted from 0"),
             "`cbm show ID` lists them",
         )
     })
@@ -74,7 +82,11 @@ pub(super) async fn subject(desk: &Desk, msg: MsgId) -> Result<Option<String>, F
     Ok((!subject.is_empty()).then(|| subject.to_owned()))
 }
 
-pub(super) async fn open(desk: &Desk, msg: MsgId) -> Result<Letter, Failure> {
+/// A letter that was sent or received here.
+///
+/// # Errors
+/// There is none of this name, it cannot be read, or the node is stopping.
+pub async fn open(desk: &Desk, msg: MsgId) -> Result<Letter, Failure> {
     let id = desk.look(move |station, _| station.envelope_of(&msg)).await?;
     let id = id.ok_or_else(|| {
         Failure::new(

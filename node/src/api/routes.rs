@@ -7,18 +7,20 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, Path, Query, State},
-    http::{StatusCode, header},
+    http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use cbm_proto::station::Station;
+use std::sync::Arc;
+
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
     acts,
     command::Desk,
     compose::{self, msg_id},
-    documents,
+    documents, evidence,
     failure::{Code, Failure},
     follow, letters,
     officer::Duty,
@@ -28,6 +30,7 @@ use super::{
     },
     view,
 };
+use crate::evidence::Shelf;
 
 /// Largest request: all attachments in base64 (192 KiB becomes 256 KiB), the text, room.
 const REQUEST_MAX: usize = 512 * 1024;
@@ -39,6 +42,8 @@ pub struct Api {
     pub desk: Desk,
     /// Who acts for which office.
     pub duty: Duty,
+    /// The large files.
+    pub evidence: Arc<Shelf>,
     /// What a restore left to tell, where one made the station's folder.
     pub restored: Option<RestoredView>,
 }
@@ -48,10 +53,10 @@ pub fn routes(api: Api) -> Router {
     let large = DefaultBodyLimit::max(documents::REQUEST_MAX);
     Router::new()
         .route("/v1/send", post(send))
+        .merge(evidence::routes())
         .route("/v1/status/{id}", get(status))
         .route("/v1/inbox", get(follow::inbox))
         .route("/v1/letters/{id}", get(letter))
-        .route("/v1/letters/{id}/attachments/{number}", get(attachment))
         .route("/v1/letters/{id}/show", post(acts::show))
         .route("/v1/letters/{id}/ack", post(acts::ack))
         .route("/v1/letters/{id}/decline", post(acts::decline))
@@ -92,7 +97,9 @@ async fn send(State(api): State<Api>, body: Bytes) -> Result<Json<Sent>, Failure
         let cause = "`signed` belongs to an answer: an office signs what it says of a letter";
         return Err(Failure::new(Code::Usage, "nothing was sent", cause, "leave it out"));
     }
-    let msg = api.desk.submit(compose::draft(&request)?).await?;
+    let draft = compose::draft(&request)?;
+    evidence::keep(&api.evidence, &draft).await?;
+    let msg = api.desk.submit(draft).await?;
     Ok(Json(Sent { id: msg.to_string() }))
 }
 
@@ -124,15 +131,7 @@ async fn letter(
     State(api): State<Api>,
     Path(id): Path<String>,
 ) -> Result<Json<serde_json::Value>, Failure> {
-    letters::json(&api.desk, msg_id(&id)?).await.map(Json)
-}
-
-async fn attachment(
-    State(api): State<Api>,
-    Path((id, number)): Path<(String, usize)>,
-) -> Result<Response, Failure> {
-    let bytes = letters::attachment(&api.desk, msg_id(&id)?, number).await?;
-    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
+    letters::json(&api.desk, &api.evidence, msg_id(&id)?).await.map(Json)
 }
 
 async fn peers(State(api): State<Api>) -> Result<Json<Vec<PeerView>>, Failure> {

@@ -85,8 +85,28 @@ pub struct AttachmentIn {
     /// Its media type; what the name suggests when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
-    /// Its content in base64.
-    pub base64: String,
+    /// Its content in base64; or `evidence`, for what was given to `/v1/evidence` before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base64: Option<String>,
+    /// What `/v1/evidence` answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceView>,
+}
+
+/// A large file that the node holds sealed, for a letter to name. Whoever has it can open it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceView {
+    /// Names the sealed pieces.
+    pub root: String,
+    /// Opens them.
+    pub key: String,
+    /// Bytes of all pieces.
+    pub sealed: u64,
+    /// Bytes of the file.
+    pub size: u64,
+    /// SHA-256 of the file.
+    pub sha256: String,
 }
 
 /// The letter was taken: it is durable here, and will be delivered or reported.

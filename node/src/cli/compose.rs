@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::api::{failure::Failure, shape::SendRequest};
+use crate::api::{client::Client, failure::Failure, shape::SendRequest};
 
 use super::files;
 
@@ -35,15 +35,15 @@ pub struct Content {
 }
 
 impl Content {
-    /// The request, with files read.
+    /// The request, with files read; large ones are with the node then.
     ///
     /// # Errors
-    /// A file cannot be read or is too large.
-    pub fn request(self, type_name: String) -> Result<SendRequest, Failure> {
+    /// A file cannot be read or is too large, or the node does not take it.
+    pub async fn request(self, client: &Client, type_name: String) -> Result<SendRequest, Failure> {
         Ok(SendRequest {
             type_name,
             letter: files::letter(&self.file)?,
-            attachments: files::attachments(&self.attach)?,
+            attachments: files::attachments(client, &self.attach).await?,
             precedence: self.precedence,
             status: self.status,
             drafted_by: self.drafted_by,

@@ -1,16 +1,17 @@
 //! Files of the person at the keyboard: a letter to send, what goes with it, where to save.
 
 use std::{
-    fs::{File, Metadata},
-    io::{Read, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    fs::File,
+    io::Read,
     path::{Path, PathBuf},
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use cbm_proto::limits::{ATTACHMENT_COUNT_MAX, ATTACHMENTS_MAX, TEXT_MAX};
+use cbm_proto::limits::{ATTACHMENT_COUNT_MAX, ATTACHMENTS_MAX, EVIDENCE_MAX, TEXT_MAX};
 
+use super::transfer::{self, stamp};
 use crate::api::{
+    client::Client,
     failure::{Code, Failure},
     shape::AttachmentIn,
 };
@@ -47,54 +48,62 @@ pub fn letter(path: &Path) -> Result<serde_json::Value, Failure> {
     })
 }
 
-/// The files that go with a letter.
+/// The files that go with a letter: inside it as long as there is room, the others by the node.
 ///
 /// # Errors
-/// One cannot be read, changes meanwhile, or they are too many or too large.
-pub fn attachments(paths: &[PathBuf]) -> Result<Vec<AttachmentIn>, Failure> {
+/// One cannot be read, changes meanwhile, they are too many or too large, or the node does not take
+/// one.
+pub async fn attachments(client: &Client, paths: &[PathBuf]) -> Result<Vec<AttachmentIn>, Failure> {
     if paths.len() > ATTACHMENT_COUNT_MAX {
         let cause = format!("{} attachments; a letter takes {ATTACHMENT_COUNT_MAX}", paths.len());
         return Err(not_sent(Code::Usage, cause, "pack them, or send several letters"));
     }
+    let sizes: Vec<u64> = paths.iter().map(|path| size(path)).collect::<Result<_, _>>()?;
     let mut room = ATTACHMENTS_MAX;
     let mut all = Vec::new();
-    for path in paths {
-        let bytes = whole(path, room)?;
-        room -= bytes.len();
+    for (path, size) in paths.iter().zip(sizes) {
         let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
             not_sent(Code::Usage, format!("{} has no usable name", path.display()), "rename it")
         })?;
+        if size > room as u64 {
+            all.push(transfer::give(client, path, name).await?);
+            continue;
+        }
+        let bytes = whole(path, room)?;
+        room -= bytes.len();
         all.push(AttachmentIn {
             name: name.to_owned(),
             media_type: None,
-            base64: BASE64_STANDARD.encode(bytes),
+            base64: Some(BASE64_STANDARD.encode(bytes)),
+            evidence: None,
         });
     }
     Ok(all)
 }
 
-/// Writes one attachment into a folder under its own name; never over a file that is there.
-///
-/// # Errors
-/// The file is there or cannot be written.
-pub fn save(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
-    let path = folder.join(plain(name));
-    let file = File::options().write(true).create_new(true).mode(0o600).open(&path);
-    file.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all())).map_err(
-        |e| {
-            Failure::new(
-                Code::Failed,
-                "an attachment was not saved",
-                format!("{}: {e}", path.display()),
-                "save into an empty folder that you may write",
-            )
-        },
-    )?;
-    Ok(path)
+/// Bytes of a file that can go with a letter.
+fn size(path: &Path) -> Result<u64, Failure> {
+    let data = File::open(path).and_then(|file| file.metadata()).map_err(|e| {
+        not_sent(Code::Failed, format!("{}: {e}", path.display()), "name a file that you may read")
+    })?;
+    if !data.is_file() {
+        let cause = format!("{} is not a file", path.display());
+        return Err(not_sent(Code::Usage, cause, "name a file"));
+    }
+    if data.len() > EVIDENCE_MAX {
+        let cause = format!(
+            "{} has {} bytes; an attachment has at most {EVIDENCE_MAX}",
+            path.display(),
+            data.len()
+        );
+        return Err(not_sent(Code::Usage, cause, "cut it into several files"));
+    }
+    Ok(data.len())
 }
 
 /// A name that stays in its folder, whatever a sender called the file.
-fn plain(name: &str) -> String {
+#[must_use]
+pub fn plain(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let plain: String = last.chars().filter(|c| !c.is_control()).take(120).collect();
     match plain.trim_start_matches('.') {
@@ -117,14 +126,16 @@ fn whole(path: &Path, max: usize) -> Result<Vec<u8>, Failure> {
     let bytes = bounded(&mut file, path, max)?;
     let after = std::fs::metadata(path).map_err(broken)?;
     if stamp(&before) != stamp(&after) || bytes.len() as u64 != after.len() {
-        let cause = format!("{} changed while it was read", path.display());
-        return Err(not_sent(Code::Failed, cause, "wait until nobody writes it, then send again"));
+        return Err(changed(path));
     }
     Ok(bytes)
 }
 
-fn stamp(data: &Metadata) -> (u64, u64, u64, i64, i64) {
-    (data.dev(), data.ino(), data.len(), data.mtime(), data.mtime_nsec())
+/// A file that somebody writes.
+#[must_use]
+pub fn changed(path: &Path) -> Failure {
+    let cause = format!("{} changed while it was read", path.display());
+    not_sent(Code::Failed, cause, "wait until nobody writes it, then send again")
 }
 
 fn bounded(from: &mut dyn Read, path: &Path, max: usize) -> Result<Vec<u8>, Failure> {
@@ -134,12 +145,9 @@ fn bounded(from: &mut dyn Read, path: &Path, max: usize) -> Result<Vec<u8>, Fail
         not_sent(Code::Failed, format!("{}: {e}", path.display()), "name a file that you may read")
     })?;
     if bytes.len() > max {
-        let cause = format!(
-            "{} is larger than the {max} bytes that are left ({ATTACHMENTS_MAX} for all \
-             attachments of one letter, {TEXT_MAX} for its text)",
-            path.display()
-        );
-        return Err(not_sent(Code::Usage, cause, "send less, or in several letters"));
+        let cause =
+            format!("{} is larger than the {max} bytes that a letter has for it", path.display());
+        return Err(not_sent(Code::Usage, cause, "attach the details as a file"));
     }
     Ok(bytes)
 }
@@ -167,23 +175,26 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_file_is_never_written_over() {
+    #[tokio::test]
+    async fn a_file_above_the_bound_is_refused_before_any_node_is_asked() {
         let folder = tempfile::tempdir().unwrap();
-        let path = save(folder.path(), "../note.txt", b"one").unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"one");
-        assert!(save(folder.path(), "note.txt", b"two").is_err());
-        assert_eq!(std::fs::read(&path).unwrap(), b"one");
+        let large = folder.path().join("large.bin");
+        File::create(&large).unwrap().set_len(EVIDENCE_MAX + 1).unwrap();
+        let nobody = Client::new(folder.path().join("no.sock"));
+        let error = attachments(&nobody, &[large]).await.unwrap_err();
+        assert_eq!(error.code, Code::Usage);
+        assert!(error.cause.contains("large.bin"), "{error}");
     }
 
-    #[test]
-    fn attachments_are_bounded_in_sum() {
+    #[tokio::test]
+    async fn what_fits_goes_inside_and_what_does_not_needs_the_node() {
         let folder = tempfile::tempdir().unwrap();
         let half = folder.path().join("half.bin");
         std::fs::write(&half, vec![0; ATTACHMENTS_MAX / 2 + 1]).unwrap();
-        assert_eq!(attachments(std::slice::from_ref(&half)).unwrap()[0].name, "half.bin");
-        let error = attachments(&[half.clone(), half]).unwrap_err();
-        assert_eq!(error.code, Code::Usage);
-        assert!(error.cause.contains("half.bin"), "{error}");
+        let nobody = Client::new(folder.path().join("no.sock"));
+        let one = attachments(&nobody, std::slice::from_ref(&half)).await.unwrap();
+        assert!(one[0].base64.is_some() && one[0].evidence.is_none());
+        let error = attachments(&nobody, &[half.clone(), half]).await.unwrap_err();
+        assert_eq!(error.code, Code::Unavailable, "{error}");
     }
 }

@@ -34,7 +34,7 @@ pub struct Reply {
 pub async fn run(args: Reply) -> Result<(), Failure> {
     let msg = compose::msg_id(&args.id)?;
     let client = args.node.client()?;
-    let mut request = args.content.request(args.type_name)?;
+    let mut request = args.content.request(&client, args.type_name).await?;
     request.info = args.info;
     let answered =
         args.office.sign(&client, msg, |e, at, by| e.by_officer(Level::L6, at, by)).await?;

@@ -47,7 +47,7 @@ pub struct Send {
 /// The letter is not taken, or the level is not reached in time.
 pub async fn run(args: Send) -> Result<(), Failure> {
     let client = args.node.client()?;
-    let mut request = args.content.request(args.type_name)?;
+    let mut request = args.content.request(&client, args.type_name).await?;
     (request.to, request.info, request.group) = (args.to, args.info, args.group);
     let sent: Sent = client.post("/v1/send", &request).await?;
     if args.output.json {

@@ -9,7 +9,7 @@ use cbm_proto::receipt::fixed_text;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Node, Output, directory, files, print};
+use super::{Node, Output, directory, print, transfer};
 use crate::api::{
     client::Client,
     compose,
@@ -79,12 +79,17 @@ async fn save(
         )
     })?;
     let all = letter["attachments"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut missing = None;
     for (number, attachment) in all.iter().enumerate() {
-        let bytes = client.bytes(&format!("/v1/letters/{id}/attachments/{number}")).await?;
-        let path = files::save(folder, attachment["name"].as_str().unwrap_or_default(), &bytes)?;
-        eprintln!("saved {}", path.display());
+        let path = format!("/v1/letters/{id}/attachments/{number}");
+        match transfer::save(client, &path, attachment, folder).await {
+            Ok(path) => eprintln!("saved {}", path.display()),
+            // The others may be here.
+            Err(failure) if failure.code == Code::NotReached => missing = Some(failure),
+            Err(failure) => return Err(failure),
+        }
     }
-    Ok(())
+    missing.map_or(Ok(()), Err)
 }
 
 /// For people.
@@ -197,6 +202,11 @@ fn attachments(out: &mut Vec<String>, all: &Value) {
         let line = format!("{}, {} bytes, {}", word("name"), word("size"), word("media_type"));
         print::wrap(out, "file ", &line);
         out.push(format!("  sha256 {}", print::tame(&word("sha256"))));
+        match file["state"].as_str() {
+            Some("coming") => out.push(format!("  coming: {} bytes are here", word("received"))),
+            Some("held back") => out.push("  held back: --save fetches it".to_owned()),
+            _ => {}
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub(super) struct RawConfig {
     pub(super) station: Station,
     pub(super) paths: Paths,
     pub(super) mesh: Mesh,
+    pub(super) evidence: Evidence,
     pub(super) officers: BTreeMap<String, Officer>,
     pub(super) keys: Keys,
     pub(super) log: Log,
@@ -78,6 +79,19 @@ impl Default for Mesh {
             redial_min_ms: 500,
             redial_max_ms: 60_000,
         }
+    }
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Evidence {
+    pub(super) total_mib: u64,
+    pub(super) author_mib: u64,
+}
+
+impl Default for Evidence {
+    fn default() -> Self {
+        Self { total_mib: 32 * 1024, author_mib: 4 * 1024 }
     }
 }
 

@@ -58,7 +58,8 @@ pub(super) fn attachment(name: &str, content: &[u8]) -> AttachmentIn {
     AttachmentIn {
         name: name.to_owned(),
         media_type: None,
-        base64: BASE64_STANDARD.encode(content),
+        base64: Some(BASE64_STANDARD.encode(content)),
+        evidence: None,
     }
 }
 

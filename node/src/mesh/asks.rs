@@ -72,6 +72,11 @@ impl<K: Eq + Hash> Asks<K> {
         Some((peer, id))
     }
 
+    /// Whether anything is asked of this peer, or waits to be.
+    pub(super) fn busy(&self, peer: StationId) -> bool {
+        self.lines.contains_key(&peer)
+    }
+
     /// The peer is gone: what waits for it ends here, what is under way ends by itself.
     pub(super) fn gone(&mut self, peer: StationId) -> Vec<RequestId> {
         let waiting = self.lines.get_mut(&peer).map(|line| std::mem::take(&mut line.waiting));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use cbm_proto::{
     event::Topic,
     id::{LaneId, NetworkId, hex},
-    limits::{GOSSIP_FRAME_MAX, GOSSIP_MAX, REQUEST_WAIT},
+    limits::{EVIDENCE_ASKED_PER_PEER, GOSSIP_FRAME_MAX, GOSSIP_MAX, REQUEST_WAIT},
     primitives::digest,
 };
 use libp2p::gossipsub;
@@ -33,6 +33,16 @@ pub(super) const ANSWERS_WAITING: usize = 1_024;
 pub(super) const REQUESTS_WAITING: usize = 2_048;
 /// Our questions under way to one peer. Full: further ones wait their turn.
 pub(super) const ASKED_PER_PEER: usize = 64;
+/// Questions for evidence that wait for their turn, all peers. Full: a further one gets no answer.
+pub(super) const FETCHES_WAITING: usize = 256;
+/// Questions for evidence of others that wait for our answer. Full: the oldest stream is dropped.
+pub(super) const GIVES_WAITING: usize = 64;
+/// Streams of evidence at once on one connection, both directions. Times `FRAME_MAX` this is what one
+/// hostile member can make us hold: 8 MiB.
+pub(super) const EVIDENCE_STREAMS: usize = 2 * EVIDENCE_ASKED_PER_PEER + 4;
+/// An answer with evidence must come within this: the least that is asked for takes half a second at
+/// 64 kbit/s, and letters go first.
+pub(super) const EVIDENCE_WAIT: Duration = Duration::from_secs(30);
 /// Streams of questions at once on one connection, both directions; libp2p drops what is above.
 /// Ours, as many of the peer's, and some that end while others begin. Times `FRAME_MAX` this is
 /// what one hostile member can make us hold: 160 MiB.
@@ -191,6 +201,11 @@ impl Names {
     /// The stream of questions and answers.
     pub(super) fn ask(&self) -> String {
         format!("/{}/ask/1", self.prefix)
+    }
+
+    /// The stream of evidence.
+    pub(super) fn evidence(&self) -> String {
+        format!("/{}/evidence/1", self.prefix)
     }
 
     /// `cbm/<network>/v1/<lane>` or `cbm/<network>/v1/beacon`.

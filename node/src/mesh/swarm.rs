@@ -3,6 +3,8 @@
 //! Invariants: QUIC first, then TCP with TLS, both of which agree on X25519MLKEM768; no Noise. The
 //! behaviours that refuse connections come before those that take note of them. Called by `task`.
 
+use std::time::Duration;
+
 use libp2p::{
     StreamProtocol, Swarm, SwarmBuilder, connection_limits, dns, gossipsub, identity,
     memory_connection_limits, ping, request_response, swarm::NetworkBehaviour, tcp, tls, yamux,
@@ -40,6 +42,9 @@ pub(super) type Gossip = gossipsub::Behaviour<
     gossipsub::MaxCountSubscriptionFilter<OurTopics>,
 >;
 
+/// Questions and answers.
+pub(super) type Questions = request_response::Behaviour<Frames>;
+
 /// What the swarm does. The order of the fields is the order in which they are asked.
 #[derive(NetworkBehaviour)]
 #[behaviour(prelude = "libp2p::swarm::derive_prelude")]
@@ -49,7 +54,8 @@ pub(super) struct Behaviour {
     pub(super) memory: memory_connection_limits::Behaviour,
     pub(super) messages: Gate<Gossip>,
     pub(super) beacons: Gate<Gossip>,
-    pub(super) ask: Gate<request_response::Behaviour<Frames>>,
+    pub(super) ask: Gate<Questions>,
+    pub(super) evidence: Gate<Questions>,
     pub(super) ping: ping::Behaviour,
 }
 
@@ -83,22 +89,27 @@ fn limits(links_target: usize) -> connection_limits::ConnectionLimits {
         .with_max_established(Some(let_in.saturating_mul(2)))
 }
 
-fn behaviour(config: &MeshConfig, names: &Names) -> Result<Behaviour, MeshError> {
-    let protocol = StreamProtocol::try_from_owned(names.ask())
+fn questions(name: String, wait: Duration, streams: usize) -> Result<Gate<Questions>, MeshError> {
+    let protocol = StreamProtocol::try_from_owned(name)
         .map_err(|error| MeshError::Settings(error.to_string()))?;
+    Ok(Gate::new(request_response::Behaviour::with_codec(
+        Frames,
+        [(protocol, request_response::ProtocolSupport::Full)],
+        request_response::Config::default()
+            .with_request_timeout(wait)
+            .with_max_concurrent_streams(streams),
+    )))
+}
+
+fn behaviour(config: &MeshConfig, names: &Names) -> Result<Behaviour, MeshError> {
     Ok(Behaviour {
         door: Door::default(),
         limits: connection_limits::Behaviour::new(limits(config.links_target)),
         memory: memory_connection_limits::Behaviour::with_max_percentage(settings::MEMORY_SHARE),
         messages: Gate::new(gossip(config, names, true)?),
         beacons: Gate::new(gossip(config, names, false)?),
-        ask: Gate::new(request_response::Behaviour::with_codec(
-            Frames,
-            [(protocol, request_response::ProtocolSupport::Full)],
-            request_response::Config::default()
-                .with_request_timeout(settings::ANSWER_WAIT)
-                .with_max_concurrent_streams(settings::STREAMS_PER_LINK),
-        )),
+        ask: questions(names.ask(), settings::ANSWER_WAIT, settings::STREAMS_PER_LINK)?,
+        evidence: questions(names.evidence(), settings::EVIDENCE_WAIT, settings::EVIDENCE_STREAMS)?,
         ping: ping::Behaviour::new(
             ping::Config::new().with_interval(config.ping).with_timeout(config.ping),
         ),

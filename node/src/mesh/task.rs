@@ -5,6 +5,7 @@
 //! tells is translated in `heard`, what the shell tells is done in `told`.
 
 mod connections;
+mod evidence;
 mod heard;
 mod told;
 
@@ -40,6 +41,7 @@ use self::connections::Connection;
 use super::{
     FIRST_TOKEN, MeshCommand, MeshConfig, MeshError, MeshEvent, Refusals,
     asks::Asks,
+    fetches::Fetches,
     links::Links,
     roster::Roster,
     settings::{self, Names, SILENT_PINGS},
@@ -84,6 +86,8 @@ pub(super) struct Task {
     verdicts: BTreeMap<Token, Waiting>,
     answers: BTreeMap<Token, ResponseChannel<Bytes>>,
     asks: Asks<OutboundRequestId>,
+    gives: BTreeMap<Token, ResponseChannel<Bytes>>,
+    fetches: Fetches<OutboundRequestId>,
     unheard: VecDeque<(Instant, Topic, Bytes)>,
     crossed: HashSet<(Side, gossipsub::MessageId)>,
     crossed_order: VecDeque<(Side, gossipsub::MessageId)>,
@@ -122,6 +126,8 @@ impl Task {
             verdicts: BTreeMap::new(),
             answers: BTreeMap::new(),
             asks: Asks::default(),
+            gives: BTreeMap::new(),
+            fetches: Fetches::default(),
             unheard: VecDeque::new(),
             crossed: HashSet::new(),
             crossed_order: VecDeque::new(),

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod ask;
+mod evidence;
 mod gossip;
 mod limits;
 mod links;

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use super::{
-    Maker, Ports, Runtime,
+    Maker, Ports, Runtime, courier,
     renewal::{self, Renewal},
 };
 use crate::{
@@ -32,6 +32,7 @@ use crate::{
     clock::{self, Clock},
     config::{Config, OpenedBy},
     documents,
+    evidence::{Quota, Shelf},
     keystore::{Keystore, KeystoreError, Unlock},
     mesh::{self, Grant, Lane, Membership, Mesh, MeshConfig},
     perform::{Performer, writer::Writer},
@@ -70,15 +71,18 @@ pub async fn run_on(config: Config, store: Box<dyn Store>) -> Result<(), Failure
         start_mesh(&config, renewal.peer_seed.clone(), &station).await?;
     let (performer, inputs) = Performer::new(handle, writer);
     let (desk, commands, notices) = Desk::new();
+    let shelf = Arc::new(shelf(&config)?);
+    let wanted = courier::start(desk.clone(), shelf.clone());
     let socket = server::open(&config.socket)
         .await
         .map_err(|e| failed(e, "correct paths.socket in the configuration"))?;
-    let api = Api { desk, duty: duty(&config), restored: restored(&config)?.map(view) };
+    let restored = restored(&config)?.map(view);
+    let api = Api { desk, duty: duty(&config), restored, evidence: shelf };
     let (running, stopped) = oneshot::channel::<()>();
     let stopped = async { drop(stopped.await) };
     let mut api = tokio::spawn(server::serve(socket, routes::routes(api), stopped));
     say_ready(&config, &listening);
-    let ports = Ports { events, commands, notices, inputs, shutdown };
+    let ports = Ports { events, commands, notices, wanted, inputs, shutdown };
     let ended = Runtime::new(Clock::start(), station, maker, performer, ports, renewal).run().await;
     drop(running);
     // Answers that were given still reach whoever asked; nobody else is waited for.
@@ -88,6 +92,13 @@ pub async fn run_on(config: Config, store: Box<dyn Store>) -> Result<(), Failure
     // A socket that stays would only be taken away by the next start.
     let _ = std::fs::remove_file(&config.socket);
     ended.map_err(|e| Failure::told(Code::Failed, "the node ended", e, "look at the log above"))
+}
+
+/// The large files, beside the journal.
+fn shelf(config: &Config) -> Result<Shelf, Failure> {
+    let Config { evidence_total: total, evidence_author: author, .. } = *config;
+    Shelf::open(&config.data.join("evidence"), Quota { total, author })
+        .map_err(|e| failed(e, "look at the disk and at paths.data in the configuration"))
 }
 
 fn failed(cause: impl std::fmt::Display, otherwise: &str) -> Failure {

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{Draft, DraftError, lint};
+use bytes::Bytes;
+
+use super::{Attachment, Draft, DraftError, lint};
 use crate::{
     catalogue::{Problem, TypeInfo, catalogue, is_file_name, is_media_type},
-    limits::{ATTACHMENT_COUNT_MAX, ATTACHMENTS_MAX},
+    limits::{ATTACHMENT_COUNT_MAX, ATTACHMENTS_MAX, EVIDENCE_MAX},
     terms::{Action, Precedence, Status},
 };
 
@@ -96,18 +98,23 @@ impl Draft {
         let mut say = |path: String, cause: String, remedy: &str| {
             problems.push(Problem { path, cause, remedy: remedy.into() });
         };
-        let sum: usize = self.attachments.iter().map(|file| file.bytes.len()).sum();
+        let inside = self.attachments.iter().filter_map(Attachment::inside);
+        let sum: usize = inside.map(Bytes::len).sum();
         if self.attachments.len() > ATTACHMENT_COUNT_MAX {
             let cause = format!("{} files, at most {ATTACHMENT_COUNT_MAX}", self.attachments.len());
             say("attachments".into(), cause, "send the others with another letter");
         }
         if sum > ATTACHMENTS_MAX {
             let cause = format!("{sum} bytes in sum, at most {ATTACHMENTS_MAX}");
-            say("attachments".into(), cause, "leave files out, or send them with other letters");
+            say("attachments".into(), cause, "leave files out, or let them travel apart");
         }
         let mut seen = BTreeSet::new();
         for (i, file) in self.attachments.iter().enumerate() {
             let path = format!("attachments[{i}]");
+            if file.content.evidence().is_some_and(|apart| apart.size > EVIDENCE_MAX) {
+                let cause = format!("it has more than {EVIDENCE_MAX} bytes");
+                say(path.clone(), cause, "cut it into several files");
+            }
             if !is_file_name(&file.name) {
                 let cause = "its name is not a plain file name".to_owned();
                 say(

@@ -8,9 +8,10 @@ use zeroize::Zeroizing;
 use crate::envelope::{CHUNK, sealed_len};
 use crate::primitives::{CHUNK_TAG, chunk_open, chunk_seal};
 
-fn nonce(number: usize, last: bool) -> [u8; 12] {
+/// The nonce of one chunk, which `evidence` uses for its pieces as well.
+pub(crate) fn nonce(number: u64, last: bool) -> [u8; 12] {
     let mut nonce = [0; 12];
-    nonce[3..11].copy_from_slice(&(number as u64).to_be_bytes());
+    nonce[3..11].copy_from_slice(&number.to_be_bytes());
     nonce[11] = u8::from(last);
     nonce
 }
@@ -20,7 +21,7 @@ pub(super) fn seal(key: &[u8; 32], plain: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(sealed_len(plain.len()));
     let last = plain.len().div_ceil(CHUNK).saturating_sub(1);
     for (number, chunk) in plain.chunks(CHUNK).enumerate() {
-        chunk_seal(key, &nonce(number, number == last), chunk, &mut out);
+        chunk_seal(key, &nonce(number as u64, number == last), chunk, &mut out);
     }
     out
 }
@@ -31,7 +32,7 @@ pub(super) fn open(key: &[u8; 32], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> 
     let size = CHUNK + CHUNK_TAG;
     let last = sealed.len().div_ceil(size).checked_sub(1)?;
     for (number, chunk) in sealed.chunks(size).enumerate() {
-        if !chunk_open(key, &nonce(number, number == last), chunk, &mut out) {
+        if !chunk_open(key, &nonce(number as u64, number == last), chunk, &mut out) {
             return None;
         }
     }

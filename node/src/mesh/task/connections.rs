@@ -74,6 +74,7 @@ impl Task {
             behaviour.messages.bury(peer, *id, &connection.endpoint);
             behaviour.beacons.bury(peer, *id, &connection.endpoint);
             behaviour.ask.bury(peer, *id, &connection.endpoint);
+            behaviour.evidence.bury(peer, *id, &connection.endpoint);
         }
         // Also any that we have not been told of yet. The error says that there is none.
         let _ = self.swarm.disconnect_peer_id(peer);

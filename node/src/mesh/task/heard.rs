@@ -74,6 +74,7 @@ impl Task {
             BehaviourEvent::Messages(event) => self.gossiped(Side::Messages, event),
             BehaviourEvent::Beacons(event) => self.gossiped(Side::Beacons, event),
             BehaviourEvent::Ask(event) => self.streamed(event),
+            BehaviourEvent::Evidence(event) => self.evidence(event),
             BehaviourEvent::Ping(event) => self.pinged(&event),
             BehaviourEvent::Door(never)
             | BehaviourEvent::Limits(never)
@@ -82,7 +83,7 @@ impl Task {
     }
 
     /// Something came from the peer: it is alive, and the link stands on both sides.
-    fn confirm(&mut self, peer: PeerId) {
+    pub(super) fn confirm(&mut self, peer: PeerId) {
         let now = Instant::now();
         let theirs = self.connections.values_mut().filter(|c| c.peer == peer && !c.closing);
         let oldest = theirs
@@ -111,6 +112,7 @@ impl Task {
         let linked = self.linked.iter().find(|(_, of)| **of == peer).map(|(station, _)| *station);
         if let Some(station) = linked {
             self.linked.remove(&station);
+            self.fetches.gone(station);
             for id in self.asks.gone(station) {
                 self.tell(MeshEvent::Answered { peer: station, id, answer: None });
             }
@@ -316,6 +318,7 @@ impl Task {
         if let Some((peer, id)) = self.asks.ended(&request) {
             self.tell(MeshEvent::Answered { peer, id, answer });
             self.ask(peer);
+            self.fetch(peer);
         }
     }
 }

@@ -40,6 +40,11 @@ impl Task {
                     tracing::debug!("an answer came too late for its asker");
                 }
             }
+            MeshCommand::Fetch { peer, bytes, reply } => {
+                self.fetches.take(peer, bytes, reply);
+                self.fetch(peer);
+            }
+            MeshCommand::Give { token, bytes } => self.give(token, bytes),
             MeshCommand::Dial(peer) => {
                 self.links.hurry(peer, now);
                 self.dial(peer, now);
@@ -95,6 +100,7 @@ impl Task {
         behaviour.messages.open_to(self.roster.peers(true));
         behaviour.beacons.open_to(self.roster.peers(false));
         behaviour.ask.open_to(self.roster.all_peers());
+        behaviour.evidence.open_to(self.roster.peers(true));
         for lane in left {
             behaviour.messages.inner_mut().unsubscribe(&self.names.topic(Topic::Lane(lane)));
         }
