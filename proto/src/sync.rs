@@ -81,7 +81,7 @@ pub enum Ask {
     /// Documents that are news to the asker, and a comparison.
     Offer(Offer),
     /// An author wrote twice: keep it, and pass it on.
-    Proof(Proof),
+    Proof(Box<Proof>),
 }
 
 /// Documents that one station offers another of its own accord.
@@ -320,9 +320,10 @@ impl Ask {
                 ids(&documents.digests, Digest::from_slice).map(Self::Documents)
             }
             request::Ask::Offer(offer) => offer_from_wire(offer).map(Self::Offer),
-            request::Ask::Proof(two) => {
-                Proof::from_wire(&two).map(Self::Proof).map_err(|_| BadStream("proves nothing"))
-            }
+            request::Ask::Proof(two) => Proof::from_wire(&two)
+                .map(Box::new)
+                .map(Self::Proof)
+                .map_err(|_| BadStream("proves nothing")),
         }
     }
 }

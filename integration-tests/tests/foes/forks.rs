@@ -115,7 +115,7 @@ fn a_fork_between_two_is_proven_there_and_shown_to_nobody_else() {
     let held = proofs(&hall, "AAA/mfa");
     assert_eq!(held.len(), 1);
     assert_eq!(proofs(&hall, "CCC/mfa"), [], "who talks to whom is secret, too");
-    let say = hall.ask("CCC/mfa", "AAA/mfa", &Ask::Proof(held[0].clone()));
+    let say = hall.ask("CCC/mfa", "AAA/mfa", &Ask::Proof(Box::new(held[0].clone())));
     assert_eq!(say, Say::Taken(Custody::Deferred));
     assert_eq!(proofs(&hall, "CCC/mfa"), []);
 }
@@ -129,7 +129,7 @@ fn a_forged_proof_accuses_nobody() {
     let sides = [b"one", b"two"].map(|body| seal::statement(&frame, body, &forger).unwrap());
     let [one, two] = sides.map(|side| side.bare(&forger.public().id()).unwrap());
     let forged = Proof::of(one, two).unwrap();
-    let say = hall.ask("AAA/mfa", "BBB/mfa", &Ask::Proof(forged.clone()));
+    let say = hall.ask("AAA/mfa", "BBB/mfa", &Ask::Proof(Box::new(forged.clone())));
     assert_eq!(say, Say::Taken(Custody::Deferred), "a key whose certificate is not here");
     // The same with the key named as the victim's: the signatures are then wrong.
     let named = hall.keys("CCC/mfa").sign.public().id();
@@ -141,7 +141,7 @@ fn a_forged_proof_accuses_nobody() {
         *bytes = changed.into();
     }
     let forged = Proof::from_wire(&wire).unwrap();
-    let say = hall.ask("AAA/mfa", "BBB/mfa", &Ask::Proof(forged));
+    let say = hall.ask("AAA/mfa", "BBB/mfa", &Ask::Proof(Box::new(forged)));
     assert_eq!(say, Say::Taken(Custody::Refused));
     let honest = hall.envelopes("CCC/mfa")[0].clone();
     let bare = honest.bare(&honest.signed_by().next().unwrap()).unwrap();

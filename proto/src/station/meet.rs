@@ -247,7 +247,7 @@ impl Station {
             }
             Ok(Ask::Offer(offer)) => self.hear_offer(turn, peer, &offer),
             Ok(_) if !may => Say::Refused,
-            Ok(Ask::Proof(proof)) => Say::Taken(self.hear_proof(turn, peer, proof)),
+            Ok(Ask::Proof(proof)) => Say::Taken(self.hear_proof(turn, peer, *proof)),
             Ok(Ask::Push(bytes)) => Say::Taken(self.pushed(turn, peer, bytes)),
             Ok(Ask::HeadsOf(author, beacon)) if author == peer => {
                 self.keep_shown(turn, peer, beacon);

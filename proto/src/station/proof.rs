@@ -169,7 +169,7 @@ impl Station {
 
     fn offer_proof(&mut self, turn: &mut Turn, peer: StationId, proof: &Proof) {
         if self.state(&peer).is_some() && self.may_have_proof(&peer, &proof.feed()) {
-            self.ask(turn, peer, &Ask::Proof(proof.clone()), Question::Proof);
+            self.ask(turn, peer, &Ask::Proof(Box::new(proof.clone())), Question::Proof);
         }
     }
 
