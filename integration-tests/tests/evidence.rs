@@ -133,7 +133,7 @@ fn a_large_file_arrives_although_both_sides_are_killed_on_the_way() {
     let (mut a, mut b) = (lab.node("AAA"), lab.node("BBB"));
     a.start();
     b.start();
-    let path = file(&lab, "disk.img", size * MIB + 12_345);
+    let path = file(&lab, "disk.img", size * MIB - 12_345);
     // The letter is there before the file can be: that is the moment to kill.
     b.await_link("AAA", true);
     let id = send(&lab, &a, "BBB", &path);
