@@ -101,3 +101,55 @@ fn a_node_that_does_not_answer() {
     assert_eq!(page.cbm(&["completions", "tcsh"]), 2);
     page.done();
 }
+
+/// A lab in which BBB certified the keys of two offices, and one key that nobody certified.
+fn offices() -> (Lab, impl Fn(&str) -> String) {
+    let lab = Lab::new(2);
+    let folder = lab.station("AAA").parent().unwrap().parent().unwrap().to_owned();
+    let at = move |name: &str| folder.join(name).display().to_string();
+    for office in ["duty", "cyber", "stranger"] {
+        done(&["keygen", "office", "--out", &at(office)]);
+    }
+    let card = |office: &str| format!("{office}={}", at(&format!("{office}/office.toml")));
+    let (documents, authority) = (at("lab/documents"), at("lab/authorities/BBB"));
+    let certify = ["accord", "certify", "--documents", &documents, "--station", "BBB/mfa"];
+    let with = ["--authority", &authority, "--office", &card("duty"), "--office", &card("cyber")];
+    done(&[&certify[..], &with[..]].concat());
+    (lab, at)
+}
+
+fn done(args: &[&str]) {
+    let output = cbm_integration_tests::processes::run(args);
+    assert!(output.status.success(), "{}", cbm_integration_tests::processes::words(&output));
+}
+
+#[test]
+fn an_office_that_cannot_sign() {
+    let (lab, at) = offices();
+    let (a, b) = (lab.start("AAA"), lab.start("BBB"));
+    let file = lab.letter("operator-note", |_| {});
+    let send = ["send", "operator-note", "--to", "BBB", "--file", &file];
+    let id = a.text(&[&send[..], &["--wait", "L1", "--timeout", "45s"]].concat());
+    let mut page = Page::new("office-key", "An office that cannot sign", &lab);
+    let mut ack = |page: &mut Page, says: &str, key: &str| {
+        page.say(says);
+        page.ask(&b, &["ack", &id, "--office-key", &at(key)])
+    };
+    assert_eq!(ack(&mut page, "With a key that nobody certified:", "stranger"), 3);
+    assert_eq!(ack(&mut page, "With the key of another office:", "cyber"), 3);
+    assert_eq!(ack(&mut page, "With what is no office's key:", "lab/BBB-mfa/keys"), 1);
+    page.say("A letter that is not there is told before anybody types a PIN:");
+    assert_eq!(page.ask(&b, &["ack", NONE, "--office-key", &at("duty")]), 1);
+    page.say("A passphrase without a key:");
+    assert_eq!(page.ask(&b, &["decline", &id, "--passphrase-file", &at("note")]), 2);
+    assert_ne!(a.status(&id, "BBB")["level"], "L4", "the letter is untouched");
+    page.say("A certificate that does not say whose key it is, or names another card:");
+    let (documents, authority) = (at("lab/documents"), at("lab/authorities/BBB"));
+    let certify = ["accord", "certify", "--documents", &documents, "--station", "BBB/mfa"];
+    let certify = [&certify[..], &["--authority", &authority]].concat();
+    assert_eq!(page.cbm(&[&certify[..], &["--office", "duty"]].concat()), 2);
+    let none = format!("duty={}", at("lab/AAA-mfa/cbm.toml"));
+    assert_eq!(page.cbm(&[&certify[..], &["--office", &none]].concat()), 1);
+    assert_eq!(page.cbm(&[&certify[..], &["--drop-office", "night"]].concat()), 1);
+    page.done();
+}
