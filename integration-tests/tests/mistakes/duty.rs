@@ -131,7 +131,7 @@ fn an_office_that_cannot_sign() {
     let send = ["send", "operator-note", "--to", "BBB", "--file", &file];
     let id = a.text(&[&send[..], &["--wait", "L1", "--timeout", "45s"]].concat());
     let mut page = Page::new("office-key", "An office that cannot sign", &lab);
-    let mut ack = |page: &mut Page, says: &str, key: &str| {
+    let ack = |page: &mut Page, says: &str, key: &str| {
         page.say(says);
         page.ask(&b, &["ack", &id, "--office-key", &at(key)])
     };
