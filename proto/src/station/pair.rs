@@ -66,8 +66,6 @@ pub(super) struct Pairs {
     shares: BTreeMap<StationId, usize>,
     /// First and last day that were kept when it was last looked at.
     kept: (u64, u64),
-    /// The newest that was restored: the only clock there is then.
-    restored: Timestamp,
     /// Ours, known by id, in case a peer names them among what it carries.
     ours: BTreeMap<EnvelopeId, (Timestamp, StationId)>,
     pending: BTreeMap<EnvelopeId, Pending>,
@@ -131,10 +129,27 @@ impl Pairs {
         all.filter(|id| !self.ours.contains_key(id))
     }
 
-    /// Takes up what was carried before a restart.
+    /// Takes up what was carried before a restart. There is no clock then, and the newest of it may
+    /// have been made by one that ran ahead: what is too old goes at the first look by a clock, and
+    /// until then the oldest day, of all or of its author, when there is no more room.
     pub(super) fn restore_carried(&mut self, envelope: &Envelope) {
-        self.restored = self.restored.max(envelope.header().made_at);
-        self.take(Some(self.restored), envelope);
+        let (made_at, author) = (envelope.header().made_at, envelope.header().author);
+        let full = self.shares.values().sum::<usize>() >= CARRIED_MAX;
+        if full || self.shares.get(&author).is_some_and(|share| *share >= CARRIED_PER_AUTHOR) {
+            self.drop_oldest(|by| full || *by == author);
+        }
+        self.enter(made_at, envelope.id(), author);
+    }
+
+    fn drop_oldest(&mut self, which: impl Fn(&StationId) -> bool) {
+        let (spread, shares) = (&mut self.spread, &mut self.shares);
+        if let Some(set) = spread.values_mut().find(|set| set.values().any(&which)) {
+            for author in set.values().filter(|by| which(by)) {
+                shares.entry(*author).and_modify(|share| *share = share.saturating_sub(1));
+            }
+            set.retain(|_, by| !which(by));
+        }
+        spread.retain(|_, set| !set.is_empty());
     }
 
     fn enter(&mut self, made_at: Timestamp, id: EnvelopeId, author: StationId) {
