@@ -27,7 +27,9 @@ fn elsewhere(lab: &Lab, folder: &Path, seat: u16) {
 }
 
 fn send(node: &Node, to: &str, file: &str) -> String {
-    let wait = ["--file", file, "--wait", "L1", "--timeout", "45s"];
+    // Whoever lives may have to wait until the others, who dial the address of the silent one at
+    // growing intervals, let a link with it last.
+    let wait = ["--file", file, "--wait", "L1", "--timeout", "120s"];
     node.text(&[&["send", "operator-note", "--to", to], &wait[..]].concat())
 }
 
