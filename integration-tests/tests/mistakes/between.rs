@@ -1,14 +1,10 @@
 //! What goes wrong between stations, and on the disk under one.
 
-use std::{
-    fs,
-    path::PathBuf,
-    process::{Command, Output},
-};
+use std::{fs, path::PathBuf, process::Command};
 
-use cbm_integration_tests::processes::{Lab, Node, PATIENCE, poll, run, words};
+use cbm_integration_tests::processes::{Lab, PATIENCE, poll, run, words};
 
-use crate::page::Page;
+use crate::page::{Page, lines};
 
 fn root(lab: &Lab) -> PathBuf {
     lab.station("AAA").parent().unwrap().parent().unwrap().to_owned()
@@ -18,15 +14,6 @@ fn root(lab: &Lab) -> PathBuf {
 fn cbm(args: &[&str]) {
     let output = run(args);
     assert!(output.status.success(), "{args:?}: {}", words(&output));
-}
-
-/// Lines of what a command says that hold this word; the exit code as it was.
-fn lines(node: &Node, args: &[&str], word: &str) -> Output {
-    let mut output = node.ask(args);
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let kept: Vec<&str> = text.lines().filter(|line| line.contains(word)).collect();
-    output.stdout = kept.join("\n").into_bytes();
-    output
 }
 
 /// Two parties with one set of keys and two accords: each believes in its own.

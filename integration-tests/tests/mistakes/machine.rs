@@ -1,10 +1,10 @@
 //! What goes wrong with the machine under a station: its clock.
 
-use std::process::{Command, Output};
+use std::process::Command;
 
-use cbm_integration_tests::processes::{Lab, Node, PATIENCE, poll, words};
+use cbm_integration_tests::processes::{Lab, PATIENCE, poll, words};
 
-use crate::page::Page;
+use crate::page::{Page, lines};
 
 /// Says that a test is left out, unless the gate demands it.
 fn skip(why: &str) {
@@ -16,15 +16,6 @@ fn skip(why: &str) {
 fn ran(command: &mut Command) -> Option<String> {
     let output = command.output().ok().filter(|output| output.status.success())?;
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-/// Lines of what a command says that hold this word; the exit code as it was.
-fn lines(node: &Node, args: &[&str], word: &str) -> Output {
-    let mut output = node.ask(args);
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let kept: Vec<&str> = text.lines().filter(|line| line.contains(word)).collect();
-    output.stdout = kept.join("\n").into_bytes();
-    output
 }
 
 /// What must be preloaded so that a process has another clock, if that is installed.

@@ -188,3 +188,12 @@ fn fits(text: &str, shape: &str) -> bool {
     let same = |(c, s): (char, char)| if s == '0' { c.is_ascii_digit() } else { c == s };
     text.chars().zip(shape.chars()).all(same)
 }
+
+/// Lines of what a command says that hold this word; the exit code as it was.
+pub(crate) fn lines(node: &Node, args: &[&str], word: &str) -> Output {
+    let mut output = node.ask(args);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let kept: Vec<&str> = text.lines().filter(|line| line.contains(word)).collect();
+    output.stdout = kept.join("\n").into_bytes();
+    output
+}
