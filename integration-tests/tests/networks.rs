@@ -41,9 +41,7 @@ fn with_ipv6_alone_letters_go_straight() {
 fn along_a_line_letters_pass_through_the_others() {
     let Some(mut world) = World::new("line of 4", Family::V4, 4, 0) else { return };
     let line = [(0, 1), (1, 2), (2, 3)];
-    world.net.only(&line);
-    world.start();
-    world.await_links(&line);
+    world.start_along(&line);
     assert_ne!(world.flash(0, 3), "direct");
     assert_ne!(world.flash(3, 0), "direct");
     world.heal();
@@ -54,9 +52,7 @@ fn along_a_line_letters_pass_through_the_others() {
 fn in_a_star_the_middle_carries() {
     let Some(mut world) = World::new("star of 5", Family::V4, 5, 0) else { return };
     let star = [(0, 1), (0, 2), (0, 3), (0, 4)];
-    world.net.only(&star);
-    world.start();
-    world.await_links(&star);
+    world.start_along(&star);
     assert_eq!(world.flash(0, 4), "direct");
     assert_ne!(world.flash(1, 4), "direct");
     assert_ne!(world.flash(3, 2), "direct");
@@ -68,9 +64,7 @@ fn in_a_star_the_middle_carries() {
 fn two_islands_speak_over_their_one_bridge() {
     let Some(mut world) = World::new("two islands, one bridge", Family::V4, 5, 0) else { return };
     let joined = [(0, 1), (0, 2), (1, 2), (2, 3), (2, 4), (3, 4)];
-    world.net.only(&joined);
-    world.start();
-    world.await_links(&joined);
+    world.start_along(&joined);
     assert_ne!(world.flash(0, 4), "direct");
     // The bridge falls: what is sent now waits, on this side of it.
     let islands = [(0, 1), (3, 4)];

@@ -80,6 +80,13 @@ impl World {
         &self.nodes[place]
     }
 
+    /// Starts every station where these pairs alone can reach one another, and waits for their links.
+    pub(crate) fn start_along(&mut self, pairs: &[(usize, usize)]) {
+        self.net.only(pairs);
+        self.start();
+        self.await_links(pairs);
+    }
+
     pub(crate) fn await_links(&self, pairs: &[(usize, usize)]) {
         for (a, b) in pairs {
             self.nodes[*a].await_link(&party(*b), true);
