@@ -131,13 +131,26 @@ impl World {
 
     /// Sends one and waits for its L1; prints how it went, and returns the path.
     pub(crate) fn flash(&self, from: usize, to: usize) -> String {
+        self.timed(from, to).1
+    }
+
+    /// Sends one, which must go straight. The receipt may come before the confirmation of the push,
+    /// which alone shows the way.
+    pub(crate) fn flash_straight(&self, from: usize, to: usize) {
+        let (id, path) = self.timed(from, to);
+        let path_now = || self.nodes[from].status(&id, &party(to))["path"].clone();
+        let straight = || (path_now() == "direct").then_some(());
+        assert!(path == "direct" || poll(PATIENCE, straight).is_some(), "{}", path_now());
+    }
+
+    fn timed(&self, from: usize, to: usize) -> (String, String) {
         let begin = Instant::now();
         let id = self.send(from, to);
         let path = self.await_l1(&id, from, to);
         let after = begin.elapsed();
         let (name, a, b) = (self.name, party(from), party(to));
         println!("{name}: {a} to {b}: path {path}, L1 after {:.2} s", after.as_secs_f64());
-        path
+        (id, path)
     }
 
     /// Everything is joined, without loss.
