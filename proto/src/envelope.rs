@@ -137,6 +137,13 @@ impl Envelope {
         }
     }
 
+    /// Names header, signatures and who is asked together: copies with the same one verify alike.
+    #[must_use]
+    pub fn signed_digest(&self, key: &KeyId) -> Digest {
+        let signatures = &self.bytes[self.signatures_at.clone()];
+        digest("signed", &[&key.0, &self.id.0, signatures])
+    }
+
     /// The parsed header.
     #[must_use]
     pub fn header(&self) -> &Header {

@@ -120,6 +120,8 @@ pub const DRAFTS_WAITING_MAX: usize = 1_024;
 pub const RECORD_MAX: usize = 1024 * 1024;
 /// Inputs handled before one sync.
 pub const BATCH_INPUTS: usize = 256;
+/// Headers whose signature is not verified again when a copy comes by another way; 32 bytes each.
+pub const VERIFIED_MAX: usize = 1_024;
 /// Digests remembered per feed, to tell a copy from an equivocation.
 pub const DIGESTS_PER_FEED: usize = 1_024;
 

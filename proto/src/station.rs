@@ -60,7 +60,7 @@ use crate::time::{Mono, Now, Timestamp};
 use crate::wire::own::What;
 
 use self::generations::Secrets;
-use self::hear::Rates;
+use self::hear::{Rates, Verified};
 use self::meet::Meet;
 use self::pair::Pairs;
 #[cfg(not(feature = "planted-faults"))]
@@ -119,6 +119,7 @@ pub struct Station {
     meet: Meet,
     rates: Rates,
     beacon_rates: Rates,
+    verified: Verified,
     spread: Spread,
     /// What is asked for after a loss.
     campaign: Option<Campaign>,
@@ -180,6 +181,7 @@ impl Station {
             meet: Meet::default(),
             rates: Rates::default(),
             beacon_rates: Rates::default(),
+            verified: Verified::default(),
             spread: Spread::default(),
             campaign: None,
             held_at_start: 0,

@@ -1,6 +1,8 @@
 //! Stations that talk to one another without a simulator: the thin whole, on one page.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[path = "station/copies.rs"]
+mod copies;
 #[path = "station/documents.rs"]
 mod documents;
 #[path = "station/generations.rs"]

@@ -3,14 +3,15 @@
 //! Every way ends in [`Station::take_in`], which checks once and books once. It neither decrypts
 //! nor waits for the disk, so the verdict leaves within the time of one signature check.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
 use crate::envelope::{Envelope, Kind, Refusal};
 use crate::event::Verdict;
 use crate::feeds::Novelty;
-use crate::id::{FeedId, StationId};
+use crate::id::{Digest, FeedId, StationId};
+use crate::limits::VERIFIED_MAX;
 use crate::sync::{Custody, Numbers};
 use crate::time::Mono;
 
@@ -87,6 +88,26 @@ impl Rates {
     }
 }
 
+/// The latest headers whose signatures were found good, so that the copies of a letter that come by
+/// other ways at the same moment cost no second verification.
+#[derive(Debug, Default)]
+pub(super) struct Verified {
+    order: VecDeque<Digest>,
+    all: BTreeSet<Digest>,
+}
+
+impl Verified {
+    fn enter(&mut self, signed: Digest) {
+        if self.all.insert(signed) {
+            self.order.push_back(signed);
+        }
+        while self.order.len() > VERIFIED_MAX {
+            let Some(oldest) = self.order.pop_front() else { return };
+            self.all.remove(&oldest);
+        }
+    }
+}
+
 impl Station {
     /// One gossip message; exactly one verdict.
     pub(super) fn hear(&mut self, turn: &mut Turn, from: StationId, bytes: Bytes) -> Verdict {
@@ -116,7 +137,10 @@ impl Station {
         way: Way,
     ) -> Taken {
         let envelope = match self.verify(bytes.clone()) {
-            Ok(envelope) => envelope,
+            Ok(envelope) => {
+                self.remember_verified(&envelope);
+                envelope
+            }
             Err(refusal) => {
                 self.suspect(turn, from, refusal, &bytes);
                 if refusal.wants_documents() {
@@ -178,13 +202,23 @@ impl Station {
         // It names who signed: a key of nobody may be one whose certificate is on its way.
         let unknown = || Refusal::UnknownKey(envelope.signed_by().next().unwrap_or(header.epoch));
         let key = known.ok_or_else(unknown)?;
-        envelope.verify(key)?;
+        // The key is looked up and judged anew each time; only the arithmetic is not done twice.
+        if !self.verified.all.contains(&envelope.signed_digest(&key.id())) {
+            envelope.verify(key)?;
+        }
         self.still_counts(&envelope, key.id())?;
         // By a certificate that is not here yet: kept now, it could not be opened.
         if header.kind == Kind::Sealed && !author.epochs.contains_key(&header.epoch) {
             return Err(Refusal::UnknownKey(header.epoch));
         }
         Ok(envelope)
+    }
+
+    fn remember_verified(&mut self, envelope: &Envelope) {
+        let Some(author) = self.directory.member(&envelope.header().author) else { return };
+        if let Some(key) = envelope.signed_by().find_map(|id| author.sign_key(&id)) {
+            self.verified.enter(envelope.signed_digest(&key.id()));
+        }
     }
 
     /// Books a numbered envelope of a feed that we keep.
@@ -301,6 +335,16 @@ impl Station {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_more_verified_headers_are_remembered_than_the_bound_says() {
+        let mut verified = Verified::default();
+        let digest = |n: usize| crate::primitives::digest("test", &[&n.to_be_bytes()]);
+        (0..=VERIFIED_MAX).for_each(|n| verified.enter(digest(n)));
+        verified.enter(digest(1));
+        assert!(!verified.all.contains(&digest(0)) && verified.all.contains(&digest(1)));
+        assert_eq!((verified.all.len(), verified.order.len()), (VERIFIED_MAX, VERIFIED_MAX));
+    }
 
     #[test]
     fn a_rate_lets_the_burst_through_and_then_the_flow() {

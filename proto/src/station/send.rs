@@ -223,7 +223,11 @@ impl Station {
             return;
         }
         let wall = self.trusted(turn.now);
-        let open = self.outbox.unconfirmed_by(station, wall).any(|(id, _)| *id == msg);
+        let open = self.outbox.get(&msg).is_some_and(|letter| {
+            letter.envelope.is_some()
+                && letter.owed.get(&station).is_some_and(|owed| !owed.stored())
+                && wall.is_none_or(|wall| wall < letter.expires_at)
+        });
         match self.voice.speaks {
             Speaks::Yes if open => {}
             Speaks::Asking if open => {
