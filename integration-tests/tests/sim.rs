@@ -15,10 +15,13 @@ const ONCE_FAILED: &[(u64, &str)] = &[
     (90, "a letter sealed again was receipted to an envelope that its author had lost"),
     (101, "a receipt that went away with its author's disk never came back"),
     (147, "a receipt was noted as opened before what it settled"),
+    (166, "disk and clock went back, and its own envelopes of before were taken for a clone's"),
     (179, "an envelope made weeks ahead let go of all else that was carried, at a restart"),
     (264, "an answer to a station before the restart closed another question"),
     (325, "what came back of a lost pair lane hid, after a restart, that more was lost"),
+    (531, "a clock that went back made a clone out of own beacons that were under way"),
     (1004, "the model took a draft that waited for no promise"),
+    (1026, "the same, over lines of several seconds"),
 ];
 
 fn seeds() -> u64 {

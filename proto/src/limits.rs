@@ -162,6 +162,9 @@ pub const HEADS_GRACE: u64 = 3 * SECOND;
 pub const ECHOES: usize = 4;
 /// Older ones are not shown.
 pub const ECHO_FOR: u64 = MINUTE;
+/// A beacon in our own name that is heard so soon after our start may be one of the run before that
+/// was still under way.
+pub const OWN_UNDER_WAY: u64 = 4 * BEACON_EVERY;
 /// Interval of beacons.
 pub const BEACON_EVERY: u64 = 5 * SECOND;
 /// A linked neighbour whose beacon is not heard for this long by gossip is redialled.

@@ -21,11 +21,6 @@ pub(super) fn draw(mut world: Options) -> Options {
         let far = [3 * MINUTE, 20 * MINUTE, 6 * HOUR, 40 * DAY];
         world.swarm.jump = far[chance.index(far.len())];
     }
-    // A station whose disk and clock both went back takes its own envelopes for a clone's, and falls
-    // silent (seed 166 without this line): not mended yet, so not drawn together.
-    if world.rollbacks + world.backups > 0 {
-        (world.swarm.jumps, world.swarm.jump) = (0, 0);
-    }
     if chance.happens(250) {
         world.swarm.accords = number(chance.between(1..=2));
     }

@@ -4,6 +4,7 @@ use cbm_proto::event::{Input, Notice};
 use cbm_proto::id::{EnvelopeId, MsgId};
 use cbm_proto::station::Speaks;
 use cbm_proto::sync::{Ask, Entry, Say};
+use cbm_proto::time::DAY;
 
 use crate::forge::{self, claim, claims, feed, frame, hear, note, sealed, wanted};
 use crate::hall::Hall;
@@ -80,6 +81,20 @@ fn an_own_beacon_that_is_replayed_silences_nobody_and_a_clone_does() {
     hall.run(1_000);
     let clone = forge::beacon(&hall, "AAA/mfa", hall.now().wall);
     hall.hear("AAA/mfa", "BBB/mfa", clone);
+    assert_eq!(hall.station("AAA/mfa").speaks(), Speaks::Clone);
+}
+
+#[test]
+fn a_beacon_of_before_that_arrives_after_a_start_silences_nobody_whatever_its_date() {
+    let mut hall = Hall::new(&["AAA", "BBB"]);
+    hall.run(1_000);
+    // As one of the run before looks to a clock that was set back meanwhile.
+    let before = forge::beacon(&hall, "AAA/mfa", hall.now().wall.plus(DAY));
+    hall.hear("AAA/mfa", "BBB/mfa", before);
+    assert_eq!(hall.station("AAA/mfa").speaks(), Speaks::Yes);
+    hall.run(20_000);
+    let alive = forge::beacon(&hall, "AAA/mfa", hall.now().wall.plus(DAY));
+    hall.hear("AAA/mfa", "BBB/mfa", alive);
     assert_eq!(hall.station("AAA/mfa").speaks(), Speaks::Clone);
 }
 

@@ -169,7 +169,7 @@ impl Station {
         let author = envelope.header().author;
         if author == self.me {
             if !self.may_be_our_beacon(envelope) {
-                self.hear_own_beacon(turn, envelope);
+                self.meet_own_beacon(turn, envelope);
             }
             return Taken::NotOurs;
         }

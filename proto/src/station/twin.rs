@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::envelope::{Envelope, Kind};
 use crate::id::StationId;
-use crate::limits::{BEACON_EVERY, ECHO_FOR, ECHOES};
+use crate::limits::{BEACON_EVERY, ECHO_FOR, ECHOES, OWN_UNDER_WAY};
 use crate::sync::Echo;
 use crate::time::{Mono, SECOND};
 use crate::wire;
@@ -21,6 +21,8 @@ use super::{Speaks, Station, Turn};
 /// A beacon heard so shortly before our start may be our own of the run before, or a twin's: the
 /// next one tells.
 const RECENT: u64 = BEACON_EVERY + BEACON_EVERY / 4;
+/// Until then a twin that is alive was heard once more after our own beacons of before have arrived.
+const SETTLED: u64 = OWN_UNDER_WAY + RECENT;
 /// How long a station listens that may be a copy: a twin says two beacons in that time.
 pub(super) const LISTEN: u64 = 2 * BEACON_EVERY + SECOND;
 /// Between two questions while it listens.
@@ -67,7 +69,7 @@ impl Station {
     /// next one must be waited for.
     pub(super) fn hear_echoes(&mut self, turn: &mut Turn, echoes: Vec<Echo>) -> bool {
         let run = turn.now.mono.since(self.voice.started);
-        let mut recent = false;
+        let mut wait = 0;
         for echo in echoes {
             let Ok(beacon) = self.verify(echo.beacon) else { continue };
             let header = beacon.header();
@@ -77,16 +79,34 @@ impl Station {
             }
             // By the peer's clock and by the beacon's own: neither a peer that lies nor a clock
             // that was set makes a twin out of our own past.
-            if echo.age < run {
-                self.hear_own_beacon(turn, &beacon);
+            let heard = run.checked_sub(echo.age).filter(|heard| *heard > 0);
+            let ours_by_date = header.made_at <= self.voice.began;
+            match heard {
+                Some(heard) if self.may_be_under_way(heard) && !ours_by_date => wait = SETTLED,
+                Some(_) if !ours_by_date => self.hear_own_beacon(turn, &beacon),
+                _ if echo.age < run.saturating_add(RECENT) => wait = wait.max(RECENT),
+                _ => {}
             }
-            recent |= echo.age < run.saturating_add(RECENT);
         }
-        recent && run < RECENT
+        run < wait
+    }
+
+    /// Whether a beacon in our name that was heard so long after our start may be one of the run
+    /// before: by its date alone that does not show, because clocks are set, mostly at a start. A
+    /// store that may be a copy excuses nothing.
+    fn may_be_under_way(&self, heard: u64) -> bool {
+        heard < OWN_UNDER_WAY && self.voice.lost.is_none()
+    }
+
+    /// One that gossip brought.
+    pub(super) fn meet_own_beacon(&mut self, turn: &mut Turn, beacon: &Envelope) {
+        if !self.may_be_under_way(turn.now.mono.since(self.voice.started)) {
+            self.hear_own_beacon(turn, beacon);
+        }
     }
 
     /// A beacon in our own name that we did not say.
-    pub(super) fn hear_own_beacon(&mut self, turn: &mut Turn, beacon: &Envelope) {
+    fn hear_own_beacon(&mut self, turn: &mut Turn, beacon: &Envelope) {
         if beacon.header().made_at <= self.voice.began {
             return;
         }
@@ -117,16 +137,23 @@ impl Station {
     /// Asks all linked stations again, while it is not known whether we may speak.
     pub(super) fn listen(&mut self, turn: &mut Turn) {
         self.look_for_voice(turn);
+        if self.voice.speaks == Speaks::Asking && self.ask_for_twin(turn) {
+            self.schedule.at(self.voice.listens_again, crate::schedule::Timer::Voice);
+        }
+    }
+
+    /// Asks all linked stations whom they hear in our name, unless that was done just now.
+    pub(super) fn ask_for_twin(&mut self, turn: &mut Turn) -> bool {
         let now = turn.now.mono;
-        if self.voice.speaks != Speaks::Asking || now < self.voice.listens_again {
-            return;
+        if now < self.voice.listens_again {
+            return false;
         }
         self.voice.listens_again = now.plus(LISTEN_EVERY);
-        self.schedule.at(self.voice.listens_again, crate::schedule::Timer::Voice);
         let linked: Vec<StationId> =
             self.meet.linked.iter().copied().filter(|id| self.state(id).is_some()).collect();
         for peer in linked {
             self.ask_heads(turn, peer);
         }
+        true
     }
 }

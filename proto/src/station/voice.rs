@@ -62,7 +62,7 @@ pub struct Heartbeat {
 }
 
 /// The newest time that is held after a loss, and that of the backup, if one was restored.
-type Lost = (Timestamp, Option<Timestamp>);
+pub(super) type Lost = (Timestamp, Option<Timestamp>);
 
 /// Everything about our own voice.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ pub(super) struct Voice {
     /// The beacon that we made last, and when.
     newest_beacon: Option<(Timestamp, Bytes)>,
     /// What is asked for when that one begins.
-    lost: Option<Lost>,
+    pub(super) lost: Option<Lost>,
     /// It fell silent before it ever spoke.
     pub(super) aside: bool,
     /// When the linked stations are asked again.
@@ -281,7 +281,10 @@ impl Station {
         let ours_now = Some(header.incarnation) == self.voice.incarnation;
         let after = header.made_at > self.voice.began;
         match self.voice.speaks {
-            Speaks::Yes if after || ours_now => self.fall_silent(turn),
+            Speaks::Yes if ours_now => self.fall_silent(turn),
+            // A twin that is alive says beacons; a clock that was set makes this out of what a disk
+            // that went back forgot.
+            Speaks::Yes if after => _ = self.ask_for_twin(turn),
             Speaks::Yes | Speaks::Clone | Speaks::Revoked => {}
             Speaks::Asking => self.fall_behind(turn),
         }
