@@ -14,6 +14,7 @@ pub mod foes;
 pub mod fuzz;
 pub mod histories;
 pub mod invariants;
+pub mod kept;
 pub mod load;
 pub mod model;
 pub mod nets;

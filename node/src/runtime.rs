@@ -14,6 +14,7 @@ pub mod courier;
 mod outage;
 mod renewal;
 pub mod setup;
+pub mod snapshots;
 mod waiting;
 
 use bytes::Bytes;
@@ -39,6 +40,7 @@ use batch::{Batch, InFlight, Say};
 pub use outage::Maker;
 use outage::Outage;
 pub use renewal::Renewal;
+pub use snapshots::Snapshots;
 use waiting::{Asker, Waiting};
 
 /// Why the node ends by itself.
@@ -106,6 +108,7 @@ enum Woke {
     Input(Input),
     Command(Option<Command>),
     Deadline,
+    Damaged,
 }
 
 impl Runtime {
@@ -158,6 +161,7 @@ impl Runtime {
                 Woke::Command(None) => break,
                 Woke::Command(Some(command)) => self.command(command).await?,
                 Woke::Deadline => self.handle(Input::Tick).await?,
+                Woke::Damaged => self.read_all_again().await?,
             }
             self.drain().await?;
             self.settle().await?;
@@ -178,6 +182,7 @@ impl Runtime {
                 Order::Stop(signal) => Woke::Stop(signal),
                 Order::Reread => Woke::Reread,
             },
+            () = self.maker.snapshots.damaged() => Woke::Damaged,
             Some(input) = self.ports.inputs.recv(), if room => Woke::Input(input),
             command = self.ports.commands.recv(), if room => Woke::Command(command),
             event = self.ports.events.recv(), if room => Woke::Event(event),

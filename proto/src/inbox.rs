@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
+use crate::dump::{Dump, Source, dumped, put_all};
 use crate::id::{Digest, EnvelopeId, FeedId, KeyId, MsgId, PartyCode, StationId};
 use crate::limits::NEWEST_KEPT;
 use crate::receipt::Entry;
@@ -94,6 +95,77 @@ pub struct Inbox {
     /// Of the types that the directory rests on: the newest ones of each party, oldest first.
     watched: BTreeMap<(PartyCode, &'static str), VecDeque<MsgId>>,
     last: u64,
+}
+
+dumped!(Named { envelope, content_root, made_at });
+dumped!(Place { feed, seq, key });
+dumped!(Received {
+    msg,
+    author,
+    party,
+    envelope,
+    place,
+    named,
+    type_name,
+    precedence,
+    status,
+    made_at,
+    received_at,
+    expires_at,
+    info,
+    newer,
+    ahead,
+    forked,
+    level,
+    outcome,
+    entry,
+    number
+});
+
+impl Dump for Inbox {
+    fn put(&self, out: &mut Vec<u8>) {
+        let Self { letters, arrival, envelopes, watched, last } = self;
+        let in_order: Vec<&Received> =
+            arrival.values().filter_map(|key| letters.get(key)).collect();
+        put_all(in_order.into_iter(), out);
+        // Each letter names its own envelope.
+        let first = |key| letters.get(key).map(|letter: &Received| letter.envelope);
+        let copies = envelopes.iter().filter(|(id, key)| first(key) != Some(**id));
+        copies.map(|(id, key)| (*id, key.clone())).collect::<BTreeMap<_, _>>().put(out);
+        for kind in WATCHED {
+            let of_kind = watched.iter().filter(|((_, k), _)| *k == kind);
+            of_kind
+                .map(|((party, _), ids)| (party.clone(), ids.clone()))
+                .collect::<BTreeMap<_, _>>()
+                .put(out);
+        }
+        last.put(out);
+    }
+
+    fn take(from: &mut Source<'_>) -> Option<Self> {
+        let letters = Vec::<Received>::take(from)?;
+        let in_order = letters.is_sorted_by(|a, b| a.number < b.number);
+        let mut envelopes = BTreeMap::<EnvelopeId, (MsgId, PartyCode)>::take(from)?;
+        let mut watched = BTreeMap::new();
+        for kind in WATCHED {
+            let of_kind = BTreeMap::<PartyCode, VecDeque<MsgId>>::take(from)?;
+            watched.extend(of_kind.into_iter().map(|(party, ids)| ((party, kind), ids)));
+        }
+        let last =
+            u64::take(from).filter(|last| letters.last().is_none_or(|l| l.number <= *last))?;
+        let key = |letter: &Received| (letter.msg, letter.party.clone());
+        let arrival = letters.iter().map(|letter| (letter.number, key(letter))).collect();
+        envelopes.extend(letters.iter().map(|letter| (letter.envelope, key(letter))));
+        let count = letters.len();
+        let letters: BTreeMap<_, _> = letters.into_iter().map(|l| (key(&l), l)).collect();
+        (in_order && letters.len() == count).then_some(Self {
+            letters,
+            arrival,
+            envelopes,
+            watched,
+            last,
+        })
+    }
 }
 
 impl Inbox {

@@ -21,7 +21,7 @@
 //! | level | modules |
 //! |---|---|
 //! | L0 | [`limits`] [`time`] [`id`] |
-//! | L1 | [`wire`] [`primitives`] [`keys`] [`terms`] [`part`] |
+//! | L1 | [`wire`] [`primitives`] [`keys`] [`terms`] [`part`] `dump` |
 //! | L2 | [`accord`] [`catalogue`] [`draft`] [`letter`] |
 //! | L3 | [`envelope`] [`seal`] [`receipt`] [`journal`] |
 //! | L4 | [`evidence`] [`feeds`] [`inbox`] [`outbox`] [`schedule`] [`sync`] [`own`] [`people`] [`proof`] [`regain`] [`event`] |
@@ -33,6 +33,7 @@
 pub mod accord;
 pub mod catalogue;
 pub mod draft;
+mod dump;
 pub mod envelope;
 pub mod event;
 pub mod evidence;

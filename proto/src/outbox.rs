@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
+use crate::dump::{Dump, Source, dumped, dumped_as_bytes};
 use crate::id::{Digest, EnvelopeId, LaneId, MsgId, StationId};
 use crate::limits::{COPIES_MAX, OWN_NEWEST_KEPT};
 use crate::receipt::Stated;
@@ -114,6 +115,45 @@ pub struct Outbox {
 
 /// Types of own letters that are found without a search.
 pub const WATCHED: [&str; 2] = ["comms-check", "request"];
+
+dumped!(Owed { info, level, outcome, stated, at, stored_at, path, attempts, unsealed, unmatched });
+dumped!(Outgoing {
+    envelope,
+    content_root,
+    lane,
+    type_name,
+    precedence,
+    status,
+    made_at,
+    expires_at,
+    wants,
+    reply_by,
+    owed,
+    copies
+});
+dumped!(Copy { station, envelope, content_root });
+dumped_as_bytes!(Path, |path| path.to_string().into(), |bytes| {
+    Self::parse(std::str::from_utf8(&bytes).ok()?)
+});
+
+impl Dump for Outbox {
+    fn put(&self, out: &mut Vec<u8>) {
+        let Self { letters, watched } = self;
+        letters.put(out);
+        WATCHED.iter().for_each(|kind| watched.get(kind).cloned().unwrap_or_default().put(out));
+    }
+
+    fn take(from: &mut Source<'_>) -> Option<Self> {
+        let (letters, mut watched) = (Dump::take(from)?, BTreeMap::new());
+        for kind in WATCHED {
+            let newest = VecDeque::take(from)?;
+            if !newest.is_empty() {
+                watched.insert(kind, newest);
+            }
+        }
+        Some(Self { letters, watched })
+    }
+}
 
 impl Owed {
     /// An addressee that has confirmed nothing.

@@ -9,11 +9,14 @@
 use bytes::Bytes;
 
 use crate::accord::Directory;
+use crate::dump::dumped_as_bytes;
 use crate::envelope::{Envelope, Kind, Refusal};
 use crate::id::{Digest, EnvelopeId, FeedId, KeyId, NetworkId};
 use crate::limits::PROOF_MAX;
 use crate::primitives::SignPublic;
 use crate::wire;
+
+dumped_as_bytes!(Proof, |proof| proof.encode(), |bytes| Self::decode(&bytes).ok());
 
 /// Two signed headers of one feed that no honest author signs.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::{
     catalogue::catalogue,
     draft::original,
+    dump::dumped_as_bytes,
     id::{Digest, EnvelopeId, MsgId, PartyCode},
     letter::{Letter, Origin},
     limits::{RECEIPT_ENTRIES_MAX, TEXT_MAX},
@@ -120,6 +121,8 @@ pub enum ReceiptError {
     #[error("the receipt cannot be read; its author's software must be mended")]
     Body,
 }
+
+dumped_as_bytes!(Entry, |entry| entry.to_bytes(), |bytes| Self::from_bytes(&bytes));
 
 impl Entry {
     /// What the station says by itself: L1 stored, L2 in the inbox, L3 shown.

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::dump::{Dump, Source, dumped};
 use crate::id::{MsgId, StationId};
 use crate::limits::{RESEND_AGAIN, RESEND_AGAIN_MAX, RESEND_ANSWER_EVERY, RESEND_LETTERS_MAX};
 use crate::receipt::Listed;
@@ -34,6 +35,21 @@ pub struct Campaign {
     pub held: u64,
     authors: BTreeMap<StationId, Correspondence>,
 }
+
+/// Without what is asked next: that begins anew with each start.
+impl Dump for Correspondence {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.answered.put(out);
+        self.listed.put(out);
+    }
+
+    fn take(from: &mut Source<'_>) -> Option<Self> {
+        let (answered, listed) = (Dump::take(from)?, Dump::take(from)?);
+        Some(Self { answered, listed, ..Self::default() })
+    }
+}
+
+dumped!(Campaign { since, restored, held, authors });
 
 impl Campaign {
     /// Asks nobody yet.

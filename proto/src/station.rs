@@ -22,6 +22,7 @@ mod regain;
 mod reseal;
 mod revoked;
 mod send;
+mod snapshot;
 mod spread;
 mod twin;
 mod view;
@@ -37,6 +38,7 @@ pub use self::past::RestoreError;
 #[cfg(feature = "planted-faults")]
 pub use self::planted::Fault;
 pub use self::regain::{Correspondent, Report};
+pub use self::snapshot::DumpError;
 pub use self::view::{Addressee, ReopenError, Status};
 pub use self::voice::{Heartbeat, Speaks};
 
@@ -70,6 +72,7 @@ use self::spread::Spread;
 use self::voice::Voice;
 
 /// What a station is made of.
+#[derive(Clone)]
 pub struct Setup {
     /// Which station this is.
     pub me: StationId,
@@ -199,6 +202,12 @@ impl Station {
         };
         station.refresh_secrets();
         station
+    }
+
+    /// The store's marker differs, as [`Setup::moved`] says; for a shell that knows only after the last
+    /// [`Station::restore`].
+    pub const fn note_moved(&mut self) {
+        self.moved = true;
     }
 
     /// Begins: once, after the last [`Station::restore`].

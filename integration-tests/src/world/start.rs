@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use cbm_proto::event::Input;
 use cbm_proto::id::EnvelopeId;
-use cbm_proto::station::Station;
+use cbm_proto::journal::Record;
+use cbm_proto::primitives::digest;
+use cbm_proto::station::{Setup, Station};
 
 use super::{Event, Run, World};
 use crate::invariants::{Failure, Held};
@@ -64,18 +66,45 @@ impl World {
     /// A station as the disk has it.
     pub(crate) fn restored(&self, ix: Ix) -> Result<Station, Failure> {
         let machine = &self.machines[ix];
-        let mut station = Station::new(self.founded.setup(
-            machine.station,
-            machine.moved,
-            machine.restored,
-            &machine.disk,
-        )?);
+        let setup = self.setup_of(ix)?;
+        let records = machine.disk.records();
+        let all = self.replay(ix, Station::new(setup.clone()), records)?;
+        // As if a snapshot had been made somewhere on the way: drawn, and from no stream of chance.
+        let drawn =
+            digest("sim-snapshot", &[machine.name.to_string().as_bytes(), &all.dump(&setup)]).0;
+        let drawn = u64::from_be_bytes(std::array::from_fn(|at| drawn[at]));
+        let (before, after) = records.split_at((drawn % (records.len() as u64 + 1)) as usize);
+        let half = self.replay(ix, Station::new(setup.clone()), before)?.dump(&setup);
+        let resumed = Station::from_dump(setup.clone(), &half).map_err(|error| {
+            Failure::crash(format!("{}: its snapshot is refused: {error}", machine.name))
+        })?;
+        let resumed = self.replay(ix, resumed, after)?;
+        if resumed.dump(&setup) == all.dump(&setup) {
+            return Ok(resumed);
+        }
+        let (at, of) = (before.len(), records.len());
+        let name = &machine.name;
+        Err(Failure::crash(format!("{name} is another one from a snapshot at {at} of {of}")))
+    }
+
+    /// What a machine's station is made of now.
+    ///
+    /// # Errors
+    /// It has no keys: [`Failure::Crash`].
+    pub fn setup_of(&self, ix: Ix) -> Result<Setup, Failure> {
+        let machine = &self.machines[ix];
+        self.founded.setup(machine.station, machine.moved, machine.restored, &machine.disk)
+    }
+
+    /// A station that was given these records.
+    fn replay(&self, ix: Ix, mut station: Station, records: &[Record]) -> Result<Station, Failure> {
         if let Some(Planted::Station(fault)) = self.options.planted {
             station.plant(fault);
         }
-        for record in machine.disk.records() {
+        for record in records {
             station.restore(record).map_err(|error| {
-                Failure::crash(format!("{} does not restore: {error}", machine.name))
+                let name = &self.machines[ix].name;
+                Failure::crash(format!("{name} does not restore: {error}"))
             })?;
         }
         Ok(station)

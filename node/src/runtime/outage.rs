@@ -15,7 +15,7 @@ use cbm_proto::{
     time::{Mono, SECOND, Timestamp},
 };
 
-use super::{Ended, Runtime};
+use super::{Ended, Runtime, Snapshots, snapshots};
 use crate::{
     perform::writer::Writer,
     store::{Marker, Position, Store},
@@ -60,6 +60,18 @@ impl Runtime {
         }
     }
 
+    /// What a snapshot stood for is damaged: the station is made from the whole journal, which now
+    /// says so to the marker, as if this had been found at the start.
+    pub(super) async fn read_all_again(&mut self) -> Result<(), Ended> {
+        self.finish().await?;
+        if self.outage.is_some() {
+            return Ok(());
+        }
+        let made = self.maker.make(self.performer.writer()).await;
+        self.station = made.map_err(Ended::Restore)?;
+        self.begin_station().await
+    }
+
     async fn try_again(&mut self) -> Result<(), Ended> {
         tracing::info!("trying the journal again");
         self.outage = None;
@@ -80,6 +92,8 @@ pub struct Maker {
     pub restored: Option<Timestamp>,
     /// Time of the last pause, doubled by each failure in a row.
     pub pause: u64,
+    /// What spares it most of the journal.
+    pub snapshots: Snapshots,
 }
 
 impl Maker {
@@ -87,22 +101,29 @@ impl Maker {
     ///
     /// # Errors
     /// Keys or journal cannot be read, or the journal is not this station's; in words.
-    pub async fn make(&self, writer: &Writer) -> Result<Station, String> {
+    pub async fn make(&mut self, writer: &Writer) -> Result<Station, String> {
         let (me, keys, directory) = (self.me, self.keys.clone(), self.directory.clone());
-        let restored = self.restored;
+        let setup = Setup { me, keys, directory, moved: false, restored: self.restored };
+        let (data, basis) = (self.snapshots.data().to_owned(), setup.clone());
         let work = move |store: &mut dyn Store| {
-            let moved = look_through(store)? == Marker::Moved;
-            let mut station = Station::new(Setup { me, keys, directory, moved, restored });
-            fill(&mut station, store)?;
-            Ok(station)
+            let (mut station, place) = match snapshots::take_up(&data, &setup) {
+                Some((station, place)) => (station, Some(place)),
+                None => (Station::new(setup), None),
+            };
+            fill(&mut station, store, place.map_or(Position::START, |place| place.position()))?;
+            if judge(store) == Marker::Moved {
+                station.note_moved();
+            }
+            Ok::<_, String>((station, place))
         };
-        writer.with(work).await.map_err(|gone| gone.to_string())?
+        let (station, place) = writer.with(work).await.map_err(|gone| gone.to_string())??;
+        self.snapshots.began(basis, place);
+        Ok(station)
     }
 }
 
-/// One pass over the journal, so that damage is known before the marker is asked.
-fn look_through(store: &dyn Store) -> Result<Marker, String> {
-    store.scan(Position::START, &mut |_, _| ControlFlow::Continue(())).map_err(words)?;
+/// What the store found of itself, after it was read: damage makes the marker say so.
+fn judge(store: &dyn Store) -> Marker {
     let mut lost = false;
     for report in store.take_reports() {
         lost |= report.is_loss();
@@ -119,11 +140,11 @@ fn look_through(store: &dyn Store) -> Result<Marker, String> {
              takes a new incarnation before it speaks. Start it in one place only"
         );
     }
-    Ok(marker)
+    marker
 }
 
-/// Gives the station every record, in order.
-fn fill(station: &mut Station, store: &dyn Store) -> Result<(), String> {
+/// Gives the station every record from there on, in order.
+fn fill(station: &mut Station, store: &dyn Store, from: Position) -> Result<(), String> {
     let mut refused = None;
     let mut each = |position, record| match station.restore(&record) {
         Ok(()) => ControlFlow::Continue(()),
@@ -132,7 +153,7 @@ fn fill(station: &mut Station, store: &dyn Store) -> Result<(), String> {
             ControlFlow::Break(())
         }
     };
-    store.scan(Position::START, &mut each).map_err(words)?;
+    store.scan(from, &mut each).map_err(words)?;
     refused.map_or(Ok(()), Err)
 }
 

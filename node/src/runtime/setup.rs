@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use super::{
-    Maker, Ports, Runtime, courier,
+    Maker, Ports, Runtime, Snapshots, courier,
     renewal::{self, Renewal},
 };
 use crate::{
@@ -63,7 +63,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
 /// As [`run`].
 pub async fn run_on(config: Config, store: Box<dyn Store>) -> Result<(), Failure> {
     let shutdown = Shutdown::listen().map_err(|e| failed(e, "is a signal handler forbidden?"))?;
-    let (maker, renewal) = maker(config)?;
+    let (mut maker, renewal) = maker(config)?;
     let config = renewal.config.clone();
     let writer = Writer::start(store).map_err(|e| failed(e, "allow more threads"))?;
     let station = maker.make(&writer).await.map_err(|e| failed(e, "restore from a backup"))?;
@@ -150,6 +150,7 @@ fn maker(config: Config) -> Result<(Maker, Renewal), Failure> {
     let keys = keystore.load_named(&named).map_err(wrong)?;
     let restored = restored(&config)?.map(|note| Timestamp(note.newest));
     let mine = keys.public();
+    let snapshots = Snapshots::new(config.data.clone());
     let renewal = Renewal {
         config,
         keystore,
@@ -159,7 +160,7 @@ fn maker(config: Config) -> Result<(Maker, Renewal), Failure> {
         since: None,
         tidied: false,
     };
-    Ok((Maker { me, keys: Arc::new(keys), directory, restored, pause: 0 }, renewal))
+    Ok((Maker { me, keys: Arc::new(keys), directory, restored, pause: 0, snapshots }, renewal))
 }
 
 /// What a restore left beside the journal.

@@ -91,6 +91,15 @@ pub(super) fn name(folder: &Path) -> Result<Option<Digest>, StoreError> {
     Ok(None)
 }
 
+/// The head of a segment; `None` where there is none that can be read.
+pub(super) fn head_of(folder: &Path, number: u32) -> Result<Option<SegmentHeader>, StoreError> {
+    let path = path_of(folder, number);
+    if !path.exists() {
+        return Ok(None);
+    }
+    Ok(SegmentHeader::parse(&read_head(&path)?).ok())
+}
+
 fn read_head(path: &Path) -> Result<Vec<u8>, StoreError> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(at("opening", path))?;

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use crate::accord::{Directory, Document, Grade};
+use crate::dump::{Dump, Source, dumped_as_bytes};
 use crate::id::{KeyId, MsgId, PartyCode};
 use crate::keys::{ALG_ED25519, ALG_ML_DSA_44, Fingerprint};
 use crate::limits::{CHECKER_MAX, CHECKS_MAX, DOCUMENT_MAX};
@@ -167,6 +168,22 @@ pub struct Checks {
     /// By party, oldest first.
     by_party: BTreeMap<PartyCode, Vec<Checked>>,
     count: usize,
+}
+
+dumped_as_bytes!(Checked, |checked| wire::encode(&checked.to_wire()).into(), |bytes| {
+    Self::from_wire(&wire::decode(&bytes, bytes.len()).ok()?)
+});
+
+impl Dump for Checks {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.by_party.put(out);
+    }
+
+    fn take(from: &mut Source<'_>) -> Option<Self> {
+        let by_party = BTreeMap::<PartyCode, Vec<Checked>>::take(from)?;
+        let count = by_party.values().map(Vec::len).sum();
+        Some(Self { by_party, count })
+    }
 }
 
 impl Checks {

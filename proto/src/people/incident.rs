@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use crate::dump::{Dump, Source, dumped_as_bytes, put_all};
 use crate::id::{PartyCode, StationId};
 use crate::limits::{INCIDENTS_MAX, INCIDENTS_PER_DAY};
 use crate::terms::Cause;
@@ -79,6 +80,21 @@ impl Incident {
 /// Every row that is remembered.
 #[derive(Clone, Debug, Default)]
 pub struct Incidents(BTreeMap<Row, Incident>);
+
+dumped_as_bytes!(Incident, |incident| wire::encode(&incident.to_wire()).into(), |bytes| {
+    Self::from_wire(&wire::decode(&bytes, bytes.len()).ok()?)
+});
+
+impl Dump for Incidents {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_all(self.0.values(), out);
+    }
+
+    fn take(from: &mut Source<'_>) -> Option<Self> {
+        let all = Vec::<Incident>::take(from)?;
+        Some(Self(all.into_iter().map(|incident| (incident.row(), incident)).collect()))
+    }
+}
 
 impl Incidents {
     /// Counts `times` more; returns the row when it is to be kept anew.

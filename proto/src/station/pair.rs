@@ -5,6 +5,8 @@
 //! for 72 hours and only the addressee recognises its tag. What was lost on the way even so is said
 //! again when the author repeats the letter.
 
+mod dumped;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
@@ -203,6 +205,10 @@ impl Pairs {
         self.kept = days;
         self.spread.retain(|day, _| (days.0..=days.1).contains(day));
         self.ours.retain(|_, (made_at, _)| day(*made_at) >= days.0);
+        self.count_shares();
+    }
+
+    fn count_shares(&mut self) {
         self.shares.clear();
         for author in self.spread.values().flat_map(BTreeMap::values) {
             *self.shares.entry(*author).or_default() += 1;

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use crate::dump::{Dump, Source, put_all};
 use crate::envelope::{Envelope, Refusal, Verdict};
 use crate::event::{Notice, Speak};
 use crate::id::{EnvelopeId, FeedId, LaneId, StationId};
@@ -30,6 +31,26 @@ pub(super) struct Proofs {
     /// Headers that contradict one that is in the store, by the id of that one: it is being read.
     pending: BTreeMap<EnvelopeId, Envelope>,
     rates: Rates,
+}
+
+impl Dump for Proofs {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_all(self.held.values(), out);
+        self.pending
+            .iter()
+            .map(|(id, bare)| (*id, bare.bytes().clone()))
+            .collect::<Vec<_>>()
+            .put(out);
+    }
+
+    fn take(from: &mut Source<'_>) -> Option<Self> {
+        let held = Vec::<Proof>::take(from)?.into_iter();
+        let held = held.map(|proof| ((proof.feed().author, proof.feed().lane), proof)).collect();
+        let pending = Vec::<(EnvelopeId, Bytes)>::take(from)?.into_iter();
+        let bare = |(id, bytes)| Some((id, Envelope::decode(bytes).ok()?));
+        let pending = pending.map(bare).collect::<Option<_>>()?;
+        Some(Self { held, pending, ..Self::default() })
+    }
 }
 
 impl Proofs {
