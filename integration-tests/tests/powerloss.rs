@@ -7,6 +7,8 @@
 
 #[path = "powerloss/faults.rs"]
 mod faults;
+#[path = "powerloss/letting.rs"]
+mod letting;
 #[path = "powerloss/model.rs"]
 mod model;
 

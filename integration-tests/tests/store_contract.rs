@@ -1,13 +1,15 @@
 //! The store's contract, on disk and in memory alike; then what only a disk can suffer.
 //!
-//! Damage, lost indexes and copied folders stand in `store_contract/disk.rs`, the loop that kills
-//! a writing process in `store_contract/kill.rs`. Power cuts have files of their own.
+//! Damage, lost indexes and copied folders stand in `store_contract/disk.rs`, letting go of records
+//! in `store_contract/letting.rs`, the loop that kills a writing process in `store_contract/kill.rs`. Power cuts have files of their own.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "store_contract/disk.rs"]
 mod disk;
 #[path = "store_contract/kill.rs"]
 mod kill;
+#[path = "store_contract/letting.rs"]
+mod letting;
 
 use std::{fs, ops::ControlFlow, path::Path, process::Command};
 

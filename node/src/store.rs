@@ -7,11 +7,13 @@
 //!   not served, and after a crash a prefix of them may be there, never one without its
 //!   predecessors;
 //! - nothing is served whose digest does not hold;
-//! - a failed sync is final: every later call errs, and the process must end.
+//! - a failed sync is final: every later call errs, and the process must end;
+//! - what was let go ([`Store::let_go`]) is no damage, and the chain over it holds.
 //!
 //! Called from one writer thread (`node/src/perform.rs`); nothing here is async.
 
 pub mod disk;
+mod holes;
 mod index;
 pub mod inspect;
 mod journal;
@@ -87,6 +89,23 @@ pub struct Page {
     pub envelopes: Vec<Bytes>,
     /// Whether a bound ended the page before the range did.
     pub more: bool,
+}
+
+/// What [`Store::let_go`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Freed {
+    /// Records whose content is not kept any more.
+    pub records: u64,
+    /// By how much less the journal takes on the disk, bytes; what was put in their place is not
+    /// taken off, and a file system that makes no holes gives 0.
+    pub bytes: u64,
+}
+
+impl std::ops::AddAssign for Freed {
+    fn add_assign(&mut self, other: Self) {
+        self.records += other.records;
+        self.bytes += other.bytes;
+    }
 }
 
 /// Why the store cannot do what it was asked.
@@ -199,6 +218,16 @@ pub trait Store: Send {
     /// # Errors
     /// Any error is final: nothing is acknowledged after it, and every later call errs.
     fn sync(&mut self) -> Result<(), StoreError>;
+
+    /// Keeps the contents of these records no longer. First appends `instead` and makes it durable;
+    /// an envelope in it with fewer parts takes the place of the one that goes. Names that nothing
+    /// bears any more are not found any more. Places where no kept record begins are passed over.
+    /// A power cut at any instant leaves each record whole or let go, and `instead` before that.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then some of the records may be let go, `instead` is kept or not as after
+    /// [`Store::append`], and after a failed sync every later call errs.
+    fn let_go(&mut self, places: &[Position], instead: &[Record]) -> Result<Freed, StoreError>;
 
     /// Hands over every durable record from `from` on, verified, in order, until told to stop.
     /// Damage is stepped over and goes into [`Store::take_reports`].

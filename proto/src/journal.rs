@@ -6,13 +6,14 @@
 //! - a record header never straddles a disk sector, and its checksum is keyed by the segment's
 //!   chain value, so that neither stale bytes nor bytes a correspondent chose pass for a record;
 //! - the chain runs over (kind, length, digest): bytes of carried records can be dropped later
-//!   without breaking it;
+//!   without breaking it, and many dropped envelopes in a row become one run ([`Letting`]);
 //! - every record says how much of its segment was durable when it was written, so that a torn
 //!   tail (allowed after a power cut) is told from damage to acknowledged records (never allowed).
 //!
 //! Written and read by `node/src/store` only; the simulator's disk keeps [`Record`]s as they are.
 
 mod keys;
+mod letting;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ mod tests;
 use bytes::Bytes;
 
 pub use self::keys::{Keys, index_keys, msg_id_of};
+pub use self::letting::{HeaderBytes, Letting, Plan, Standing};
 pub use self::reader::{End, Item, Reader};
 use crate::id::Digest;
 use crate::limits::RECORD_MAX;
@@ -27,8 +29,10 @@ use crate::primitives::digest;
 
 /// First bytes of every segment.
 pub const MAGIC: [u8; 8] = *b"cbmjrnl\n";
-/// The format described here.
+/// The format of a segment as it is made.
 pub const VERSION: u32 = 1;
+/// The same with runs in it: a program that does not know them must not take them for damage.
+pub const VERSION_RUNS: u32 = 2;
 /// Records and headers start at multiples of this many bytes: a header never straddles a sector.
 pub const ALIGN: u32 = 64;
 /// Length of a segment header and of a record header, bytes.
@@ -39,6 +43,8 @@ const SUM_AT: usize = 60;
 const KEPT: u8 = 1;
 /// The bytes were dropped; a hole of their length stands in their place.
 const DROPPED: u8 = 2;
+/// A run: this record and those behind it, all envelopes, were dropped with their headers.
+const RUN: u8 = 3;
 
 /// What a record is about. Numbers are those of `docs/spec/journal.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -130,7 +136,9 @@ pub enum JournalError {
     #[error("not a journal segment, or its header is damaged: restore the file from a backup")]
     NotASegment,
     /// Written by a newer program.
-    #[error("the segment has format version {0}, this program knows {VERSION}: use a newer one")]
+    #[error(
+        "the segment has format version {0}, this program knows {VERSION_RUNS}: use a newer one"
+    )]
     Version(u32),
     /// Too large to be recorded.
     #[error("a record of {0} bytes is above the bound of {RECORD_MAX}: send it in pieces")]
@@ -153,9 +161,19 @@ impl SegmentHeader {
     /// magic 8 ‖ version 4 ‖ size 4 ‖ first 8 ‖ chain 32 ‖ zero 4 ‖ crc32c of the 60 before.
     #[must_use]
     pub fn encode(&self) -> [u8; HEADER_LEN as usize] {
+        self.encode_as(VERSION)
+    }
+
+    /// The same for a segment with runs in it, of version [`VERSION_RUNS`].
+    #[must_use]
+    pub fn encode_with_runs(&self) -> [u8; HEADER_LEN as usize] {
+        self.encode_as(VERSION_RUNS)
+    }
+
+    fn encode_as(&self, version: u32) -> [u8; HEADER_LEN as usize] {
         let mut out = [0; HEADER_LEN as usize];
         out[..8].copy_from_slice(&MAGIC);
-        out[8..12].copy_from_slice(&VERSION.to_be_bytes());
+        out[8..12].copy_from_slice(&version.to_be_bytes());
         out[12..16].copy_from_slice(&self.size.to_be_bytes());
         out[16..24].copy_from_slice(&self.first.to_be_bytes());
         out[24..56].copy_from_slice(&self.chain.0);
@@ -174,7 +192,7 @@ impl SegmentHeader {
         if head[..8] != MAGIC || crc32c::crc32c(&head[..SUM_AT]) != sum {
             return Err(JournalError::NotASegment);
         }
-        if u32_at(head, 8) != VERSION {
+        if !matches!(u32_at(head, 8), VERSION | VERSION_RUNS) {
             return Err(JournalError::Version(u32_at(head, 8)));
         }
         let size = u32_at(head, 12);
@@ -216,6 +234,16 @@ impl RecordHeader {
     fn parse(segment: &[u8], offset: u32, key: &Digest) -> Option<Self> {
         let start = offset as usize;
         let head = segment.get(start..start + HEADER_LEN as usize)?;
+        Self::read(head.try_into().ok()?, offset, segment.len(), key)
+    }
+
+    /// Reads a header that stands at `offset` of a segment of `size` bytes.
+    fn read(
+        head: &[u8; HEADER_LEN as usize],
+        offset: u32,
+        size: usize,
+        key: &Digest,
+    ) -> Option<Self> {
         if u32_at(head, SUM_AT) != keyed_sum(key, &head[..SUM_AT]) {
             return None;
         }
@@ -227,12 +255,35 @@ impl RecordHeader {
             salt: array(&head[12..28]),
             digest: Digest(array(&head[28..SUM_AT])),
         };
-        let fits = header.length as usize <= RECORD_MAX
-            && start + HEADER_LEN as usize + header.length as usize <= segment.len();
-        let good = matches!(header.state, KEPT | DROPPED)
-            && head[6..8] == [0; 2]
-            && (HEADER_LEN..=offset).contains(&header.durable);
-        (fits && good).then_some(header)
+        let end = offset as usize + HEADER_LEN as usize + header.length as usize;
+        let good = head[6..8] == [0; 2] && end <= size && header.durable >= HEADER_LEN;
+        let known = match header.state {
+            KEPT | DROPPED => header.length as usize <= RECORD_MAX && header.durable <= offset,
+            // What a run covers was durable, all of it.
+            RUN => {
+                let whole = end.is_multiple_of(ALIGN as usize) && header.durable as usize <= end;
+                whole && header.kind == RecordKind::Envelope && header.covers() > 0
+            }
+            _ => false,
+        };
+        (good && known).then_some(header)
+    }
+
+    /// How many records this header stands for. A run has the number where others have their salt.
+    fn covers(&self) -> u64 {
+        match self.state {
+            RUN if self.salt[8..] == [0; 8] => u64::from_be_bytes(array(&self.salt[..8])),
+            RUN => 0,
+            _ => 1,
+        }
+    }
+
+    /// The chain's value behind what this header stands for. A run has it for its digest.
+    fn chain_after(&self, before: &Digest) -> Digest {
+        match self.state {
+            RUN => self.digest,
+            _ => chain_next(before, self.kind, self.length, &self.digest),
+        }
     }
 }
 

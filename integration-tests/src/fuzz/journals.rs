@@ -54,6 +54,7 @@ fn extent(item: &Item) -> (u32, u32) {
     match item {
         Item::Kept { offset, record } => (*offset, next_offset(*offset, record.bytes.len() as u32)),
         Item::Dropped { offset, length, .. } => (*offset, next_offset(*offset, *length)),
+        Item::Run { offset, until, .. } => (*offset, *until),
         Item::Spoiled { offset } => (*offset, *offset + ALIGN),
         Item::Gap { offset, until } => (*offset, *until),
     }

@@ -1,8 +1,9 @@
 //! Makes a backup: journal up to a place that does not change any more, documents, settings.
 //!
 //! Invariants: the file gets its name only after all of it was read back, opened and compared, and
-//! is durable; it is never written over another; key files are not looked at. The journal's segments
-//! are only ever appended to, so that what stands before the place can be read beside a running node.
+//! is durable; it is never written over another; key files are not looked at. The journal's records
+//! stay where they are, so that what stands before the place can be read beside a running node; what
+//! that lets go of meanwhile is counted as it is written here.
 
 use std::{
     fs::{self, File},
@@ -13,7 +14,7 @@ use std::{
 use cbm_proto::{
     accord::Document,
     envelope::Envelope,
-    journal::{HEADER_LEN, RecordKind, SegmentHeader},
+    journal::{HEADER_LEN, Item, Reader, RecordKind, SegmentHeader},
     time::Timestamp,
 };
 use serde::Serialize;
@@ -25,7 +26,7 @@ use super::{
 };
 use crate::{
     documents,
-    store::inspect::{Inspected, SegmentSeen, Until, inspect, segment_file},
+    store::inspect::{Inspected, SegmentSeen, Until, Walk, inspect, segment_file},
 };
 
 /// What to back up, and where to.
@@ -140,12 +141,15 @@ fn write(
     let io = || BackupError::io("write", plan.out);
     let buffered = io::BufWriter::with_capacity(1 << 16, file);
     let mut writer = archive::Writer::new(sealed::seal(recipients, buffered)?).map_err(io())?;
+    let mut written = Walk::default();
     for segment in &found.segments {
         let content = content(plan, segment)?;
+        written.segment(segment.number, &content, true, &mut |_, _| {})?;
         let name = format!("journal/{:08}.seg", segment.number);
         writer.file(&name, u64::from(segment.size), &content).map_err(io())?;
         progress(content.len() as u64);
     }
+    manifest.journal.records = written.end().records;
     for path in documents::list(plan.documents)? {
         let content = fs::read(&path).map_err(BackupError::io("read", &path))?;
         // What is no document is not needed, and would not be taken back.
@@ -168,6 +172,10 @@ fn write(
 fn content(plan: &Plan<'_>, segment: &SegmentSeen) -> Result<Vec<u8>, BackupError> {
     let path = segment_file(plan.data, segment.number);
     let mut bytes = fs::read(&path).map_err(BackupError::io("read", &path))?;
+    if spoiled(&bytes, segment.used) {
+        // A record that was let go while it was read looks like that; damage is there the next time.
+        bytes = fs::read(&path).map_err(BackupError::io("read", &path))?;
+    }
     let head = SegmentHeader::parse(&bytes).is_ok_and(|head| head.size == segment.size);
     bytes.truncate(segment.used.max(HEADER_LEN) as usize);
     if head {
@@ -176,4 +184,10 @@ fn content(plan: &Plan<'_>, segment: &SegmentSeen) -> Result<Vec<u8>, BackupErro
         let cause = "a segment changed while it was read".to_owned();
         Err(BackupError::NotABackup(plan.out.to_owned(), cause))
     }
+}
+
+fn spoiled(bytes: &[u8], used: u32) -> bool {
+    let bytes = bytes.get(..used as usize).unwrap_or(bytes);
+    let Ok(mut reader) = Reader::new(bytes, true) else { return false };
+    std::iter::from_fn(|| reader.next_item()).any(|item| matches!(item, Item::Spoiled { .. }))
 }

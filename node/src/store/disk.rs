@@ -24,7 +24,7 @@ use cbm_proto::{
 use rustix::fs::{FlockOperation, flock};
 
 use super::{
-    Marker, Page, Position, Report, Store, StoreError,
+    Freed, Marker, Page, Position, Report, Store, StoreError,
     index::{Entry, Fault, Index, Indexed},
     journal::Journal,
     marker::{MarkerFile, machine_name},
@@ -148,12 +148,12 @@ impl DiskStore {
                 return ControlFlow::Continue(());
             }
             // The record after this one is behind this one's header in any case.
-            fault = index.apply(&batch, Position(position.0 + 1)).err();
+            fault = index.apply(&batch, Position(position.0 + 1), &self.gone()).err();
             batch.clear();
             if fault.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         let fault = fault.or_else(|| scanned.err().map(|error| Fault(error.to_string())));
-        match fault.map_or_else(|| index.apply(&batch, end), Err) {
+        match fault.map_or_else(|| index.apply(&batch, end, &self.gone()), Err) {
             Ok(()) => Ok((index, count)),
             Err(fault) => {
                 index.discard();
@@ -207,11 +207,15 @@ impl DiskStore {
         for last in [false, true] {
             let entries = self.ask(&find)?;
             let mut found = Vec::with_capacity(entries.len());
-            let count = entries.len();
+            let mut lies = false;
             for entry in entries {
-                found.extend(self.journal.read(entry.position, entry.length)?.filter(&fits));
+                match self.journal.read(entry.position, entry.length)?.filter(&fits) {
+                    Some(record) => found.push(record),
+                    // After a crash the index may not know yet what was let go last.
+                    None => lies |= !self.journal.was_let_go(entry.position)?,
+                }
             }
-            if last || found.len() == count {
+            if last || !lies {
                 return Ok(found);
             }
             self.rebuild(&Fault("an entry does not match the journal".into()))?;
@@ -219,12 +223,43 @@ impl DiskStore {
         Ok(Vec::new())
     }
 
+    /// Says of a place whether the record there was let go; where the disk does not say, it was not.
+    fn gone(&self) -> impl Fn(Position) -> bool {
+        |place| self.journal.was_let_go(place).unwrap_or(false)
+    }
+
+    /// The kept records at these places, as the index knows them.
+    fn kept_at(&self, places: &BTreeSet<Position>) -> Result<Vec<Indexed>, StoreError> {
+        let mut found = Vec::with_capacity(places.len());
+        for place in places {
+            let record = self.journal.read_whole(*place)?;
+            found.extend(record.map(|record| indexed(*place, &record)));
+        }
+        Ok(found)
+    }
+
+    /// Enters what stands in the place of records that go, and takes out the names of those. Where
+    /// the disk failed half way, the next look finds out which of them went.
+    fn replace(&self, stands: &[Indexed], going: &[Indexed], all: bool) -> Result<(), StoreError> {
+        let gone: BTreeSet<Position> = going.iter().map(|record| record.position).collect();
+        let next = self.journal.served();
+        let replaced = match self.index.borrow_mut().as_mut() {
+            Some(index) if all => {
+                let entered = index.apply(stands, next, &|place| gone.contains(&place));
+                entered.and_then(|()| index.forget(going))
+            }
+            Some(index) => index.apply(stands, next, &self.gone()),
+            None => Ok(()),
+        };
+        replaced.or_else(|fault| self.rebuild(&fault))
+    }
+
     /// Enters what is durable into the index.
     fn enter(&self) -> Result<(), StoreError> {
         let fresh = std::mem::take(&mut *self.fresh.borrow_mut());
         let next = self.journal.served();
         let applied = match self.index.borrow_mut().as_mut() {
-            Some(index) if !fresh.is_empty() => index.apply(&fresh, next),
+            Some(index) if !fresh.is_empty() => index.apply(&fresh, next, &self.gone()),
             _ => Ok(()),
         };
         applied.or_else(|fault| self.rebuild(&fault))
@@ -276,6 +311,20 @@ impl Store for DiskStore {
             self.journal.poison();
         }
         synced
+    }
+
+    fn let_go(&mut self, places: &[Position], instead: &[Record]) -> Result<Freed, StoreError> {
+        self.sync()?;
+        self.enter()?;
+        let stands = self.journal.append(instead)?;
+        self.journal.sync().inspect_err(|_| self.journal.poison())?;
+        let stands = stands.iter().zip(instead).map(|(place, record)| indexed(*place, record));
+        let places: BTreeSet<Position> = places.iter().copied().collect();
+        let going = self.kept_at(&places)?;
+        let freed = self.journal.let_go(&places);
+        // Not before the journal has let go: until then the whole envelope is the better one.
+        self.replace(&stands.collect::<Vec<_>>(), &going, freed.is_ok())?;
+        freed
     }
 
     fn scan(

@@ -55,6 +55,9 @@ pub(super) struct Indexed {
     pub(super) keys: Keys,
 }
 
+/// Entries to be written, or taken out.
+type Changes = BTreeMap<Vec<u8>, Option<[u8; 14]>>;
+
 /// How far the index has come, and what it should hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Cursor {
@@ -124,21 +127,29 @@ impl Index {
         self.cursor.next
     }
 
-    /// Enters durable records; `next` is the place behind the last of them.
-    pub(super) fn apply(&mut self, records: &[Indexed], next: Position) -> Result<(), Fault> {
+    /// Enters durable records; `next` is the place behind the last of them. An envelope with fewer
+    /// parts than the one that is entered takes its place only if that was let go, as `gone` says.
+    pub(super) fn apply(
+        &mut self,
+        records: &[Indexed],
+        next: Position,
+        gone: &dyn Fn(Position) -> bool,
+    ) -> Result<(), Fault> {
         let mut fresh = BTreeMap::new();
         for record in records {
             let entry = |parts| Entry { position: record.position, length: record.length, parts };
             match &record.keys {
                 Keys::Envelope { id, feed, seq, parts, .. } => {
                     let key = envelope_key(id);
-                    if self.parts_at(&fresh, &key)?.is_none_or(|old| old <= *parts) {
-                        fresh.insert(key, entry(*parts).encode());
-                        fresh.insert(feed_key(feed, *seq, Some(id)), entry(*parts).encode());
+                    let old = self.entry_at(&fresh, &key)?;
+                    if old.is_none_or(|old| old.parts <= *parts || gone(old.position)) {
+                        fresh.insert(key, Some(entry(*parts).encode()));
+                        let feed = feed_key(feed, *seq, Some(id));
+                        fresh.insert(feed, Some(entry(*parts).encode()));
                     }
                 }
                 Keys::Letter(id) => {
-                    fresh.insert(letter_key(id, record.position), entry(0).encode());
+                    fresh.insert(letter_key(id, record.position), Some(entry(0).encode()));
                 }
                 Keys::Document(_) | Keys::None => {}
             }
@@ -147,28 +158,51 @@ impl Index {
         self.put(fresh)
     }
 
-    fn parts_at(
-        &self,
-        fresh: &BTreeMap<Vec<u8>, [u8; 14]>,
-        key: &[u8],
-    ) -> Result<Option<u8>, Fault> {
-        if let Some(value) = fresh.get(key) {
-            return Ok(Some(Entry::parse(value)?.parts));
+    /// Takes out the names of records that were let go, unless something else bears them now.
+    pub(super) fn forget(&mut self, records: &[Indexed]) -> Result<(), Fault> {
+        let mut gone = Changes::new();
+        for record in records {
+            match &record.keys {
+                Keys::Envelope { id, feed, seq, .. } => {
+                    let key = envelope_key(id);
+                    if self.entry_at(&gone, &key)?.is_some_and(|e| e.position == record.position) {
+                        gone.insert(key, None);
+                        gone.insert(feed_key(feed, *seq, Some(id)), None);
+                    }
+                }
+                Keys::Letter(id) => {
+                    gone.insert(letter_key(id, record.position), None);
+                }
+                Keys::Document(_) | Keys::None => {}
+            }
         }
-        let old = guarded(|| self.db.get(key))?;
-        old.map(|value| Ok(Entry::parse(&value)?.parts)).transpose()
+        self.put(gone)
     }
 
-    fn put(&mut self, fresh: BTreeMap<Vec<u8>, [u8; 14]>) -> Result<(), Fault> {
+    fn entry_at(&self, fresh: &Changes, key: &[u8]) -> Result<Option<Entry>, Fault> {
+        if let Some(value) = fresh.get(key) {
+            return value.as_ref().map(|value| Entry::parse(value)).transpose();
+        }
+        let old = guarded(|| self.db.get(key))?;
+        old.map(|value| Entry::parse(&value)).transpose()
+    }
+
+    fn put(&mut self, changes: Changes) -> Result<(), Fault> {
         let mut cursor = self.cursor;
         let mut batch = sled::Batch::default();
-        for (key, value) in fresh {
-            match guarded(|| self.db.get(&key))? {
-                Some(old) => cursor.sum = cursor.sum.wrapping_sub(weight(&key, &old)),
-                None => cursor.count += 1,
+        for (key, value) in changes {
+            if let Some(old) = guarded(|| self.db.get(&key))? {
+                cursor.count = cursor.count.saturating_sub(1);
+                cursor.sum = cursor.sum.wrapping_sub(weight(&key, &old));
             }
-            cursor.sum = cursor.sum.wrapping_add(weight(&key, &value));
-            batch.insert(key, &value);
+            match value {
+                Some(value) => {
+                    cursor.count += 1;
+                    cursor.sum = cursor.sum.wrapping_add(weight(&key, &value));
+                    batch.insert(key, &value);
+                }
+                None => batch.remove(key),
+            }
         }
         batch.insert(CURSOR, &cursor.encode(self.genesis)[..]);
         guarded(|| self.db.apply_batch(batch))?;

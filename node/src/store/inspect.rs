@@ -189,6 +189,9 @@ impl Walk {
                     each(Position::new(number, offset), record);
                 }
                 Item::Dropped { .. } => self.found.dropped += 1,
+                Item::Run { records, .. } => {
+                    self.found.dropped = self.found.dropped.saturating_add(records);
+                }
                 Item::Spoiled { .. } | Item::Gap { .. } => {}
             }
         }

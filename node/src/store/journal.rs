@@ -11,7 +11,7 @@
 //! Knows bytes and offsets, not what records mean. Called by [`super::disk`] only.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io,
     ops::ControlFlow,
@@ -21,12 +21,14 @@ use std::{
 
 use cbm_proto::{
     id::Digest,
-    journal::{End, HEADER_LEN, Item, JournalError, Reader, Record, SegmentHeader, Writer},
+    journal::{
+        End, HEADER_LEN, Item, JournalError, Reader, Record, SegmentHeader, Standing, Writer,
+    },
     journal::{next_offset, read_at},
 };
 
 use super::{
-    Position, Report, StoreError,
+    Freed, Position, Report, StoreError, holes,
     segment::{Ahead, SYNCING, at, highest, path_of, read_heads, remove_unfinished, sync_folder},
 };
 
@@ -290,6 +292,70 @@ impl Journal {
         }
     }
 
+    /// The record at `position` by its place alone, if a sound one stands there.
+    pub(super) fn read_whole(&self, position: Position) -> Result<Option<Record>, StoreError> {
+        let path = path_of(&self.folder, position.segment());
+        if !self.heads.contains_key(&position.segment()) {
+            return Ok(None);
+        }
+        let mut length = [0; 4];
+        let file = File::open(&path).map_err(at("opening", &path))?;
+        match file.read_exact_at(&mut length, u64::from(position.offset())) {
+            Ok(()) => self.read(position, u32::from_be_bytes(length).min(self.size)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(at("reading", &path)(error)),
+        }
+    }
+
+    /// Keeps the contents of the records at these places no longer. All that is to stand in their
+    /// place must be durable.
+    pub(super) fn let_go(&mut self, places: &BTreeSet<Position>) -> Result<Freed, StoreError> {
+        self.healthy()?;
+        let mut by_segment: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+        for place in places.iter().filter(|place| **place < self.served) {
+            by_segment.entry(place.segment()).or_default().insert(place.offset());
+        }
+        let mut freed = Freed::default();
+        for (number, offsets) in by_segment {
+            freed += self.let_go_in(number, &offsets).inspect_err(|error| {
+                self.poisoned |= matches!(error, StoreError::Io { what: SYNCING, .. });
+            })?;
+        }
+        Ok(freed)
+    }
+
+    fn let_go_in(&self, number: u32, offsets: &BTreeSet<u32>) -> Result<Freed, StoreError> {
+        let Some(head) = self.heads.get(&number) else { return Ok(Freed::default()) };
+        let path = path_of(&self.folder, number);
+        let file = File::options().read(true).write(true).open(&path);
+        let file = file.map_err(at("opening", &path))?;
+        let letting = holes::read(&file, &path, head, self.served_in(number))?;
+        let mut plan = letting.plan(offsets);
+        if plan.records == 0 {
+            return Ok(Freed::default());
+        }
+        let next = self.heads.get(&(number + 1));
+        if next.is_some_and(|next| next.chain == letting.chain()) && letting.end() < head.size {
+            // The next segment says that no record was missed: only zeros are left here.
+            plan.holes.push((letting.end(), head.size));
+        }
+        Ok(Freed { records: plan.records, bytes: holes::make(&file, &path, head, &plan)? })
+    }
+
+    /// How much of a segment is served, bytes.
+    fn served_in(&self, number: u32) -> u32 {
+        if number == self.served.segment() { self.served.offset() } else { u32::MAX }
+    }
+
+    /// Whether a record at this place was let go.
+    pub(super) fn was_let_go(&self, position: Position) -> Result<bool, StoreError> {
+        let Some(head) = self.heads.get(&position.segment()) else { return Ok(false) };
+        let path = path_of(&self.folder, position.segment());
+        let file = File::open(&path).map_err(at("opening", &path))?;
+        let found = holes::read(&file, &path, head, self.served_in(position.segment()))?;
+        Ok(found.at(position.offset()) == Standing::Dropped)
+    }
+
     /// Walks all durable records from `from` on; damage goes to `found`.
     pub(super) fn scan(
         &self,
@@ -358,7 +424,7 @@ pub(super) fn damage(segment: u32, item: &Item) -> Option<Report> {
     let (offset, what) = match item {
         Item::Spoiled { offset } => (*offset, "a record's bytes do not match their digest"),
         Item::Gap { offset, .. } => (*offset, "records cannot be told apart"),
-        Item::Kept { .. } | Item::Dropped { .. } => return None,
+        Item::Kept { .. } | Item::Dropped { .. } | Item::Run { .. } => return None,
     };
     Some(Report::Damage { at: Position::new(segment, offset), what })
 }

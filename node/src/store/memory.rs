@@ -6,7 +6,7 @@
 //! tests of the shell; contract and invariants: [`super::Store`].
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::ControlFlow,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -19,14 +19,22 @@ use cbm_proto::{
     limits::RECORD_MAX,
 };
 
-use super::{Marker, Page, Position, Report, Store, StoreError};
+use super::{Freed, Marker, Page, Position, Report, Store, StoreError};
 
 /// What a drive holds; a clone is an image to go back to.
 #[derive(Clone, Debug, Default)]
 pub struct Image {
     records: Vec<Record>,
+    gone: BTreeSet<usize>,
     settled: bool,
     moved: bool,
+}
+
+impl Image {
+    /// What was not let go, with its number.
+    fn kept(&self) -> impl Iterator<Item = (usize, &Record)> {
+        self.records.iter().enumerate().filter(|(number, _)| !self.gone.contains(number))
+    }
 }
 
 #[derive(Debug, Default)]
@@ -56,9 +64,7 @@ impl MemoryDisk {
             tables: Tables::default(),
             poisoned: false,
         };
-        for (number, record) in self.drive().image.records.iter().enumerate() {
-            store.tables.enter(number, record);
-        }
+        store.tables = Tables::of(&self.drive().image);
         store
     }
 
@@ -115,6 +121,14 @@ struct Tables {
 }
 
 impl Tables {
+    fn of(image: &Image) -> Self {
+        let mut tables = Self::default();
+        for (number, record) in image.kept() {
+            tables.enter(number, record);
+        }
+        tables
+    }
+
     fn enter(&mut self, number: usize, record: &Record) {
         match index_keys(record) {
             Keys::Envelope { id, feed, seq, parts, .. } => {
@@ -179,15 +193,33 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn let_go(&mut self, places: &[Position], instead: &[Record]) -> Result<Freed, StoreError> {
+        self.append(instead)?;
+        self.sync()?;
+        let mut drive = self.disk.drive();
+        let image = &mut drive.image;
+        let mut freed = Freed::default();
+        for number in places.iter().map(|place| place.offset() as usize) {
+            if let Some(record) = image.records.get(number)
+                && !image.gone.contains(&number)
+            {
+                freed += Freed { records: 1, bytes: record.bytes.len() as u64 };
+                image.gone.insert(number);
+            }
+        }
+        self.tables = Tables::of(image);
+        Ok(freed)
+    }
+
     fn scan(
         &self,
         from: Position,
         each: &mut dyn FnMut(Position, Record) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        let records = self.disk.image().records;
-        for (number, record) in records.into_iter().enumerate() {
+        let image = self.disk.image();
+        for (number, record) in image.kept() {
             let at = position(number);
-            if at >= from && each(at, record).is_break() {
+            if at >= from && each(at, record.clone()).is_break() {
                 break;
             }
         }

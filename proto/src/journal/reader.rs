@@ -9,7 +9,7 @@
 use bytes::Bytes;
 
 use super::{
-    DROPPED, HEADER_LEN, JournalError, Record, RecordHeader, RecordKind, SegmentHeader, chain_next,
+    HEADER_LEN, JournalError, KEPT, RUN, Record, RecordHeader, RecordKind, SegmentHeader,
     content_digest, next_offset,
 };
 use crate::id::Digest;
@@ -34,6 +34,15 @@ pub enum Item {
         length: u32,
         /// Their digest.
         digest: Digest,
+    },
+    /// Envelopes in a row that were dropped with their headers; the chain goes on behind them.
+    Run {
+        /// Where the first of them started.
+        offset: u32,
+        /// How many they were.
+        records: u64,
+        /// Where reading goes on.
+        until: u32,
     },
     /// An acknowledged record whose bytes no longer match their digest; the chain goes on.
     Spoiled {
@@ -154,21 +163,22 @@ impl<'a> Reader<'a> {
         };
         let start = (offset + HEADER_LEN) as usize;
         let bytes = &self.segment[start..start + head.length as usize];
-        let good = head.state == DROPPED || content_digest(bytes) == head.digest;
+        let good = head.state != KEPT || content_digest(bytes) == head.digest;
         if !good && !self.was_durable(offset) {
             return self.finish(End::Torn(offset));
         }
         self.offset = next_offset(offset, head.length);
-        self.index += 1;
-        self.chain = chain_next(&self.chain, head.kind, head.length, &head.digest);
+        self.index = self.index.saturating_add(head.covers());
+        self.chain = head.chain_after(&self.chain);
         let RecordHeader { kind, length, digest, salt, .. } = head;
         Some(match (head.state, good) {
-            (DROPPED, _) => Item::Dropped { offset, kind, length, digest },
-            (_, false) => Item::Spoiled { offset },
-            (_, true) => {
+            (KEPT, false) => Item::Spoiled { offset },
+            (KEPT, true) => {
                 let bytes = Bytes::copy_from_slice(bytes);
                 Item::Kept { offset, record: Record { kind, salt, bytes } }
             }
+            (RUN, _) => Item::Run { offset, records: head.covers(), until: self.offset },
+            _ => Item::Dropped { offset, kind, length, digest },
         })
     }
 

@@ -162,7 +162,7 @@ fn headers_that_break_a_rule_are_refused() {
     assert_eq!(SegmentHeader::parse(&good), Ok(head()));
     assert_eq!(SegmentHeader::parse(&good[..63]), Err(JournalError::Short(63)));
     assert_eq!(sealed(&|b| b[0] = 0), Err(JournalError::NotASegment));
-    assert_eq!(sealed(&|b| b[11] = 2), Err(JournalError::Version(2)));
+    assert_eq!(sealed(&|b| b[11] = 3), Err(JournalError::Version(3)));
     assert_eq!(sealed(&|b| b[15] = 1), Err(JournalError::NotASegment));
     assert_eq!(sealed(&|b| b[59] = 1), Err(JournalError::NotASegment));
     let mut flipped = good;

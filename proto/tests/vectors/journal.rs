@@ -21,6 +21,7 @@ pub(crate) fn check(vector: &Vector) -> Result<String, String> {
         found.push(match item {
             Item::Kept { record, .. } => record.kind.code().to_string(),
             Item::Dropped { kind, .. } => format!("dropped:{}", kind.code()),
+            Item::Run { records, .. } => format!("run:{records}"),
             Item::Spoiled { .. } => "spoiled".to_owned(),
             Item::Gap { .. } => "gap".to_owned(),
         });
@@ -143,6 +144,21 @@ fn good() -> Vec<(&'static str, Vector)> {
     let mut dropped = four().changed(0, 5, 2).changed(0, 64, 0xff);
     dropped.sum_again(0);
     let dropped = dropped.vector("ok", "a dropped content: the chain stands", "dropped:1 2 3 7");
+    let before = Segment::new().put(8, b"a note", 0);
+    let mut run = before.clone().put(1, b"an envelope", 0).put(1, &[3; 100], 0);
+    let until = u32::try_from(run.bytes.len()).unwrap();
+    let at = u32::try_from(run.places[1]).unwrap();
+    let mut head = (until - at - 64).to_be_bytes().to_vec();
+    head.extend([1, 3, 0, 0]);
+    head.extend(until.to_be_bytes());
+    head.extend(2_u64.to_be_bytes());
+    head.extend([0; 8]);
+    head.extend(run.chain.0);
+    run.bytes[at as usize..at as usize + 60].copy_from_slice(&head);
+    run.bytes[at as usize + 64..].fill(0xff);
+    run.sum_again(1);
+    let run = run.put(2, b"a document", 3);
+    let run = run.vector("ok", "two envelopes in a run: the chain stands", "8 run:2 2");
     let full = Segment::new().put(1, &[1; SIZE - 128], 0);
     let full = full.vector("ok", "a record that ends where the file ends", "1");
     vec![
@@ -150,6 +166,7 @@ fn good() -> Vec<(&'static str, Vector)> {
         ("journal_ok_two_batches", whole),
         ("journal_ok_no_content", bare),
         ("journal_ok_dropped", dropped),
+        ("journal_ok_run", run),
         ("journal_ok_full", full),
         ("journal_future_kind", future),
     ]
@@ -172,9 +189,9 @@ fn torn() -> Vec<(&'static str, Vector)> {
     let mut kind = with_chain(four().changed(3, 4, 0), 3);
     kind.sum_again(3);
     let kind = kind.vector("torn", "kind 0", "1 2 3");
-    let mut state = with_chain(four().changed(3, 5, 3), 3);
+    let mut state = with_chain(four().changed(3, 5, 4), 3);
     state.sum_again(3);
-    let state = state.vector("torn", "state 3", "1 2 3");
+    let state = state.vector("torn", "state 4", "1 2 3");
     let mut mark = with_chain(four().changed(3, 10, 4), 3);
     mark.sum_again(3);
     let mark = mark.vector("torn", "a durable mark beyond the record itself", "1 2 3");
@@ -242,6 +259,6 @@ fn heads() -> Vec<(&'static str, Vector)> {
         ("journal_head_size", head(not, "a size that is no multiple of 64", &|b| b[15] = 8)),
         ("journal_head_zeros", head(not, "reserved bytes in use", &|b| b[58] = 1)),
         ("journal_head_bit", flipped),
-        ("journal_future_version", head("newer_version", "version 2: leave alone", &|b| b[11] = 2)),
+        ("journal_future_version", head("newer_version", "version 3: leave alone", &|b| b[11] = 3)),
     ]
 }
