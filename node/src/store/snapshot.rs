@@ -214,32 +214,59 @@ pub fn walk(
     let begin = from.map_or_else(first, |place| Ok(place.segment))?;
     let mut next = from.map(|place| (place.first, place.chain));
     for number in begin..to.segment {
-        let path = path_of(&folder, number);
-        let bytes = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            read => read.map_err(at("reading", &path))?,
+        let mut done = 0;
+        let mut read = || segment(&path_of(&folder, number), next, &mut done, each);
+        // A record that is let go while it is read looks spoiled; damage does so the next time too.
+        let walked = match read()? {
+            None => read()?,
+            walked => walked,
         };
-        let Ok(head) = SegmentHeader::parse(&bytes) else { return Ok(false) };
-        let follows = next.map_or(head.first == 0, |next| next == (head.first, head.chain));
-        if !follows {
-            return Ok(false);
-        }
-        let mut reader = Reader::new(&bytes, true)?;
-        while let Some(item) = reader.next_item() {
-            match item {
-                Item::Kept { record, .. } => {
-                    if each(record).is_break() {
-                        return Ok(true);
-                    }
-                }
-                Item::Dropped { .. } => {}
-                Item::Spoiled { .. } | Item::Gap { .. } => return Ok(false),
-            }
-        }
-        if matches!(reader.end(), Some(End::Corrupt(_) | End::Torn(_))) {
-            return Ok(false);
-        }
-        next = Some((reader.index(), reader.chain()));
+        next = match walked {
+            Some(Walked::To(index, chain)) => Some((index, chain)),
+            Some(Walked::Told) => return Ok(true),
+            None => return Ok(false),
+        };
     }
     Ok(next.is_none_or(|next| next == (to.first, to.chain)))
+}
+
+/// How far a walk over one segment came.
+enum Walked {
+    /// To its end: the next record's index, and the chain there.
+    To(u64, Digest),
+    /// It was told to stop.
+    Told,
+}
+
+/// Hands over the records of one segment whose index is above `done`, which goes with them; `None` if
+/// the segment is not there whole, or does not follow.
+fn segment(
+    path: &Path,
+    follows: Option<(u64, Digest)>,
+    done: &mut u64,
+    each: &mut dyn FnMut(Record) -> ControlFlow<()>,
+) -> Result<Option<Walked>, StoreError> {
+    let bytes = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(at("reading", path))?,
+    };
+    let Ok(head) = SegmentHeader::parse(&bytes) else { return Ok(None) };
+    if follows.map_or(head.first != 0, |next| next != (head.first, head.chain)) {
+        return Ok(None);
+    }
+    let mut reader = Reader::new(&bytes, true)?;
+    while let Some(item) = reader.next_item() {
+        match item {
+            Item::Kept { record, .. } if reader.index() > *done => {
+                *done = reader.index();
+                if each(record).is_break() {
+                    return Ok(Some(Walked::Told));
+                }
+            }
+            Item::Kept { .. } | Item::Dropped { .. } | Item::Run { .. } => {}
+            Item::Spoiled { .. } | Item::Gap { .. } => return Ok(None),
+        }
+    }
+    let whole = matches!(reader.end(), Some(End::Clean(_)));
+    Ok(whole.then(|| Walked::To(reader.index(), reader.chain())))
 }
