@@ -30,6 +30,7 @@ mod swarm;
 mod task;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::{collections::BTreeSet, ffi::OsStr, fmt, time::Duration};
 

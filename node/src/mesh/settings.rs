@@ -9,19 +9,28 @@ use std::time::Duration;
 use cbm_proto::{
     event::Topic,
     id::{LaneId, NetworkId, hex},
-    limits::{EVIDENCE_ASKED_PER_PEER, GOSSIP_FRAME_MAX, GOSSIP_MAX, REQUEST_WAIT},
+    limits::{EVIDENCE_ASKED_PER_PEER, FRAME_MAX, GOSSIP_FRAME_MAX, GOSSIP_MAX, REQUEST_WAIT},
     primitives::digest,
 };
 use libp2p::gossipsub;
 
-/// Events waiting for the shell. Full: the swarm is not polled until there is room, so that
-/// neighbours feel it as back-pressure; commands are still taken, or both sides would wait.
-pub(super) const EVENTS: usize = 256;
+/// Events handed to the shell and not taken yet. Few, because turns between the peers are given
+/// before this line and not within it.
+pub(super) const EVENTS: usize = 16;
 /// Commands waiting for the mesh. Full: the shell waits; the mesh always drains them.
 pub(super) const COMMANDS: usize = 256;
-/// Events made while the channel was full. Full: failed requests are not told, and end by the
-/// asker's own time limit; nothing else is made while events wait.
-pub(super) const BACKLOG: usize = 1_024;
+/// Messages and questions of one peer that wait for their turn. Full: a further message counts as
+/// ignored and comes by catch-up, a further question gets no answer. A peer that keeps to
+/// [`ASKED_PER_PEER`] fills a sixteenth with questions.
+pub(super) const LINE: usize = 1_024;
+/// The same in bytes, four of the largest frames.
+pub(super) const LINE_BYTES: usize = 4 * FRAME_MAX;
+/// What waits for the shell, all peers. Full: the swarm is not polled until there is room, so that
+/// neighbours feel it as back-pressure; commands are still taken, or both sides would wait, and what
+/// becomes of them is not told above it: it ends by the asker's own time limit.
+pub(super) const BACKLOG: usize = 4 * LINE;
+/// The same in bytes.
+pub(super) const BACKLOG_BYTES: usize = 8 * LINE_BYTES;
 /// Heard messages that wait for their verdict. Full: the oldest counts as ignored, as gossipsub
 /// would forget it after `HISTORY_LENGTH` heartbeats anyway.
 pub(super) const VERDICTS_WAITING: usize = 4_096;

@@ -1,6 +1,6 @@
 //! The task that owns the swarm: its state, its loop, its connections.
 //!
-//! Invariants: the swarm is polled only while no event waits (back-pressure); commands are always
+//! Invariants: the swarm is polled only while there is room for what it tells (back-pressure); commands are always
 //! drained, so that a shell which waits to hand one over cannot wait for ever. What the swarm
 //! tells is translated in `heard`, what the shell tells is done in `told`.
 
@@ -17,7 +17,7 @@ use std::{
 
 use bytes::Bytes;
 use cbm_proto::{
-    event::{Token, Topic},
+    event::{Token, Topic, Verdict},
     id::StationId,
 };
 use libp2p::{
@@ -46,6 +46,7 @@ use super::{
     roster::Roster,
     settings::{self, Names, SILENT_PINGS},
     swarm::{self, Behaviour, Gossip},
+    turns::Turns,
 };
 
 /// One of the two gossip meshes.
@@ -73,7 +74,7 @@ pub(super) struct Task {
     only_links: Option<BTreeSet<StationId>>,
     commands: mpsc::Receiver<MeshCommand>,
     out: mpsc::Sender<MeshEvent>,
-    backlog: VecDeque<MeshEvent>,
+    backlog: Turns,
     roster: Roster,
     cut: BTreeSet<StationId>,
     links: Links,
@@ -114,7 +115,7 @@ impl Task {
             only_links: config.only_links.clone(),
             commands,
             out,
-            backlog: VecDeque::new(),
+            backlog: Turns::default(),
             roster: Roster::default(),
             cut: BTreeSet::new(),
             links: Links::new(config.me, config.redial),
@@ -209,14 +210,14 @@ impl Task {
                 break;
             }
             let wake = self.wake_at();
-            let late = !self.backlog.is_empty();
+            let (late, more) = (!self.backlog.is_empty(), self.backlog.has_room());
             tokio::select! {
                 command = self.commands.recv() => match command {
                     None | Some(MeshCommand::Stop) => break,
                     Some(command) => self.command(command),
                 },
                 open = room(&self.out), if late => if !open { break },
-                event = self.swarm.select_next_some(), if !late => self.translate(event),
+                event = self.swarm.select_next_some(), if more => self.translate(event),
                 () = sleep_until(wake) => {}
             }
         }
@@ -225,17 +226,16 @@ impl Task {
 
     /// Hands over what waits, as far as there is room. False when nobody listens any more.
     fn flush(&mut self) -> bool {
-        while let Some(event) = self.backlog.pop_front() {
-            match self.out.try_send(event) {
-                Ok(()) => {}
-                Err(mpsc::error::TrySendError::Full(event)) => {
-                    self.backlog.push_front(event);
-                    return true;
-                }
-                Err(mpsc::error::TrySendError::Closed(_)) => return false,
+        loop {
+            match self.out.try_reserve() {
+                Ok(room) => match self.backlog.pop() {
+                    Some(event) => room.send(event),
+                    None => return true,
+                },
+                Err(mpsc::error::TrySendError::Full(())) => return true,
+                Err(mpsc::error::TrySendError::Closed(())) => return false,
             }
         }
-        true
     }
 
     /// Takes leave, so that the neighbours need not find out by themselves.
@@ -254,9 +254,13 @@ impl Task {
         }
     }
 
+    /// What does not fit its peer's line any more ends here: the peer is told nothing, as if the
+    /// message had come too late and the question had not been understood.
     fn tell(&mut self, event: MeshEvent) {
-        if self.backlog.len() < settings::BACKLOG {
-            self.backlog.push_back(event);
+        match self.backlog.push(event) {
+            Err(MeshEvent::Heard { token, .. }) => self.verdict(token, Verdict::Ignore),
+            Err(MeshEvent::Asked { token, .. }) => drop(self.answers.remove(&token)),
+            Ok(()) | Err(_) => {}
         }
     }
 

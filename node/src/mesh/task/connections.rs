@@ -87,7 +87,7 @@ impl Task {
     /// room for events, or the machine slept) nobody is blamed.
     pub(super) fn hangup_silent(&mut self, now: Instant) {
         let slept = now - self.awake > self.ping;
-        if self.backlog.is_empty() {
+        if self.backlog.has_room() {
             self.awake = now;
         }
         if slept {

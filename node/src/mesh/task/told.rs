@@ -147,7 +147,7 @@ impl Task {
 
     /// Exactly one for each heard message; a second one, or one for a message of long ago, does
     /// nothing.
-    fn verdict(&mut self, token: Token, verdict: Verdict) {
+    pub(super) fn verdict(&mut self, token: Token, verdict: Verdict) {
         let Some(Waiting { side, id, from, beacon }) = self.verdicts.remove(&token) else {
             return;
         };
