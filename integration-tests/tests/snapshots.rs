@@ -21,6 +21,7 @@ use cbm_node::runtime::{Maker, Snapshots};
 use cbm_node::store::snapshot::{self, Unfit};
 use cbm_node::store::{Position, Store, disk};
 use cbm_proto::journal::Record;
+use cbm_proto::retention::Retention;
 use cbm_proto::station::{Setup, Station};
 use tempfile::TempDir;
 
@@ -82,7 +83,8 @@ impl History {
     fn maker(&self, data: &Path) -> Maker {
         let Setup { me, keys, directory, restored, .. } = self.setup.clone();
         let snapshots = Snapshots::new(data.to_owned());
-        Maker { me, keys, directory, restored, pause: 0, snapshots }
+        let retention = Retention::default();
+        Maker { me, keys, directory, restored, retention, pause: 0, snapshots }
     }
 }
 

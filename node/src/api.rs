@@ -16,6 +16,7 @@ mod follow;
 pub mod letters;
 pub mod officer;
 pub mod people;
+pub mod retention;
 pub mod routes;
 pub mod server;
 pub mod shape;

@@ -30,6 +30,7 @@ pub mod office;
 mod papers;
 pub mod peers;
 pub mod print;
+pub mod prune;
 pub mod reply;
 pub mod restore;
 pub mod send;
@@ -116,6 +117,8 @@ pub enum Verb {
     Man(man::Man),
     /// Verify and list what is on the disk; find the heads of a station's feeds.
     Journal(journal::Journal),
+    /// Let go of what is carried for others and past its time; show what is held.
+    Prune(prune::Prune),
     /// Back up journal, documents and settings into one sealed file.
     Backup(backup::Backup),
     /// Restore a backup into a new folder; report what came back.
@@ -143,6 +146,7 @@ impl Verb {
                 | Self::Decline(_)
                 | Self::Reply(_)
                 | Self::Peers(_)
+                | Self::Prune(_)
         )
     }
 }

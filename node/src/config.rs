@@ -9,7 +9,7 @@
 mod examine;
 mod raw;
 
-use cbm_proto::id::StationName;
+use cbm_proto::{id::StationName, retention::Retention, time::DAY};
 use examine::Notes;
 pub use examine::{Examined, Problem, Setting, Source, examine};
 use raw::RawConfig;
@@ -26,6 +26,12 @@ use crate::logs;
 const SOCKET_PATH_MAX: usize = 107;
 /// Bytes of a MiB.
 const MIB: u64 = 1024 * 1024;
+/// Days that bodies are carried: no fewer than pair-lane envelopes are.
+const KEEP_DAYS_MIN: u64 = 3;
+/// No more than a hundred years.
+const KEEP_DAYS_MAX: u64 = 36_500;
+/// Least room that a journal can be given, MiB: four segments.
+const JOURNAL_MIB_MIN: u64 = 64;
 /// Listen or announced addresses, at most.
 const ADDRESSES_MAX: usize = 16;
 
@@ -127,6 +133,10 @@ pub struct Config {
     pub evidence_total: u64,
     /// Bytes of it that letters of one party bring here by themselves.
     pub evidence_author: u64,
+    /// How long bodies of letters between others are carried.
+    pub retention: Retention,
+    /// Bytes that the journal may take on the disk; `None`: what the disk gives.
+    pub journal_quota: Option<u64>,
     /// Unix users who act for an office.
     pub officers: BTreeMap<String, Officer>,
     /// Filter of log lines, as `tracing` reads it.
@@ -196,6 +206,9 @@ impl Config {
             redial_max: Duration::from_millis(raw.mesh.redial_max_ms),
             evidence_total: raw.evidence.total_mib.saturating_mul(MIB),
             evidence_author: raw.evidence.author_mib.saturating_mul(MIB),
+            journal_quota: (raw.retention.journal_mib > 0)
+                .then(|| raw.retention.journal_mib.saturating_mul(MIB)),
+            retention: retention(raw.retention, notes),
             officers: raw.officers.into_iter().map(|entry| officer(entry, notes)).collect(),
             log_level: raw.log.level,
             log_format,
@@ -247,6 +260,24 @@ fn links(names: &[String], notes: &mut Notes) -> BTreeSet<StationName> {
         }
     }
     good
+}
+
+fn retention(raw: raw::Retention, notes: &mut Notes) -> Retention {
+    let good = |days: &u64| (KEEP_DAYS_MIN..=KEEP_DAYS_MAX).contains(days);
+    let rule = format!("a whole number of days, {KEEP_DAYS_MIN} to {KEEP_DAYS_MAX}");
+    if !good(&raw.bodies_days) {
+        notes.wrong("retention.bodies_days", &rule);
+    }
+    for (group, _) in raw.groups.iter().filter(|(_, days)| !good(days)) {
+        notes.wrong(&format!("retention.groups.{group}"), &rule);
+    }
+    if raw.journal_mib > 0 && raw.journal_mib < JOURNAL_MIB_MIN {
+        let rule = format!("0 for no bound, or at least {JOURNAL_MIB_MIN}");
+        notes.wrong("retention.journal_mib", rule);
+    }
+    let ms = |days: u64| days.saturating_mul(DAY);
+    let groups = raw.groups.into_iter().map(|(group, days)| (group, ms(days))).collect();
+    Retention { bodies: ms(raw.bodies_days), groups }
 }
 
 fn addresses(key: &str, list: Vec<String>, notes: &mut Notes) -> Vec<String> {

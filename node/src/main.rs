@@ -52,6 +52,7 @@ fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Decline(args) => ask(cli::decline::run(args)),
         Verb::Reply(args) => ask(cli::reply::run(args)),
         Verb::Peers(args) => ask(cli::peers::run(args)),
+        Verb::Prune(args) => ask(cli::prune::run(args)),
         Verb::Directory(args) => ask(cli::directory::run(args)),
         Verb::Check(args) => ask(cli::check::run(args)),
         Verb::Notice(args) => ask(cli::notice::run(args)),

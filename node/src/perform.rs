@@ -104,7 +104,11 @@ impl Performer {
     ) -> Result<writer::Pending<Result<(), NotDurable>>, Gone> {
         self.writer
             .begin(move |store| {
-                store.append(&records).map_err(NotDurable::Append)?;
+                store.append(&records).map_err(|error| match error {
+                    // A sync failed elsewhere: what is on the disk is unknown.
+                    StoreError::Poisoned => NotDurable::Sync(error),
+                    error => NotDurable::Append(error),
+                })?;
                 store.sync().map_err(NotDurable::Sync)
             })
             .await

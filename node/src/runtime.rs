@@ -12,6 +12,7 @@
 mod batch;
 pub mod courier;
 mod outage;
+pub mod pruner;
 mod renewal;
 pub mod setup;
 pub mod snapshots;
@@ -309,6 +310,16 @@ impl Runtime {
                 Ok(())
             }
             Command::Stored { msg, id, reply } => self.stored(msg, id, reply).await,
+            Command::LetGo { places, instead, bodies, reply } => {
+                self.station.note_let_go(&bodies);
+                let work = move |store: &mut dyn Store| {
+                    let done = store.let_go(&places, &instead);
+                    // Whoever asked may be gone.
+                    let _ = reply.send(done.map_err(|e| e.to_string()));
+                };
+                self.performer.writer().begin(work).await?;
+                Ok(())
+            }
             Command::Durable(reply) => {
                 let read = move |store: &mut dyn Store| {
                     // Whoever asked may be gone.

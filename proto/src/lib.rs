@@ -24,7 +24,7 @@
 //! | L1 | [`wire`] [`primitives`] [`keys`] [`terms`] [`part`] `dump` |
 //! | L2 | [`accord`] [`catalogue`] [`draft`] [`letter`] |
 //! | L3 | [`envelope`] [`seal`] [`receipt`] [`journal`] |
-//! | L4 | [`evidence`] [`feeds`] [`inbox`] [`outbox`] [`schedule`] [`sync`] [`own`] [`people`] [`proof`] [`regain`] [`event`] |
+//! | L4 | [`evidence`] [`feeds`] [`inbox`] [`outbox`] [`schedule`] [`sync`] [`own`] [`people`] [`proof`] [`regain`] [`retention`] [`event`] |
 //! | L5 | [`station`] |
 //!
 //! Begin with [`station::Station`], whose doc shows the loop that a shell runs; the bytes are specified
@@ -52,6 +52,7 @@ pub mod primitives;
 pub mod proof;
 pub mod receipt;
 pub mod regain;
+pub mod retention;
 pub mod schedule;
 pub mod seal;
 pub mod station;

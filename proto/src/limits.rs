@@ -154,6 +154,22 @@ pub const CARRIED_MAX: usize = 65_536;
 pub const CARRIED_PER_AUTHOR: usize = CARRIED_MAX / 16;
 /// Bytes of ids of carried envelopes in one answer; with [`BATCH_BYTES`] of entries it fits a frame.
 pub const CARRIED_BYTES: usize = 256 * 1024;
+/// Bodies of letters between others are carried this long, where the operator says nothing else: as
+/// long as a letter is repeated ([`EXPIRE_DEFAULT`]), so that no letter on its way lacks its body.
+pub const KEEP_BODIES: u64 = 30 * DAY;
+/// What is carried on a pair's lane is judged up to this age; what is older is kept, because it may
+/// be our own, under keys that are gone.
+pub const FOREIGN_JUDGED: u64 = 90 * DAY;
+/// A peer that gave a header without its body is not asked for it again before this.
+pub const BODILESS_AGAIN: u64 = HOUR;
+/// Peers and feeds of which that is remembered; of further ones the numbers are asked for sooner.
+pub const BODILESS_MAX: usize = 4_096;
+/// Envelopes that are carried once more after their body was let go, because their author still
+/// looks for a carrier; further ones are deferred.
+pub const REFILLED_MAX: usize = 4_096;
+/// Bodies that were let go and are remembered by name, so that whoever brings one again is not told
+/// that it is held; by age that is known of all.
+pub const LET_GO_NOTED: usize = 65_536;
 /// How long a restarted station waits for answers about its own heads.
 pub const HEADS_WAIT: u64 = 30 * SECOND;
 /// Once every linked peer has answered, how long it waits for further ones to link.

@@ -4,11 +4,12 @@
 //! leaves below it; how the pieces meet stands in its own rooms: `hear` (envelopes that come),
 //! `open` (letters and receipts in them), `send` (what people say), `pair` (receipts and other
 //! pair-lane envelopes), `meet` (peers), `spread` (documents), `pull` (catch-up), `voice` (may we speak?), `past`
-//! (restore), `people` (checks, incidents), `proof` (authors that wrote twice), `view` (questions that people ask). Called by `node/src/runtime.rs` and by the
+//! (restore), `letgo` (what may be let go), `people` (checks, incidents), `proof` (authors that wrote twice), `view` (questions that people ask). Called by `node/src/runtime.rs` and by the
 //! simulator, by nobody else.
 
 mod generations;
 mod hear;
+mod letgo;
 mod meet;
 mod office;
 mod open;
@@ -63,6 +64,7 @@ use crate::wire::own::What;
 
 use self::generations::Secrets;
 use self::hear::{Rates, Verified};
+use self::letgo::LetGo;
 use self::meet::Meet;
 use self::pair::Pairs;
 #[cfg(not(feature = "planted-faults"))]
@@ -119,6 +121,7 @@ pub struct Station {
     /// Envelopes to us that this batch brought, not opened yet.
     unopened: VecDeque<Envelope>,
     pairs: Pairs,
+    let_go: LetGo,
     meet: Meet,
     rates: Rates,
     beacon_rates: Rates,
@@ -181,6 +184,7 @@ impl Station {
             waiting: BTreeMap::new(),
             unopened: VecDeque::new(),
             pairs: Pairs::default(),
+            let_go: LetGo::default(),
             meet: Meet::default(),
             rates: Rates::default(),
             beacon_rates: Rates::default(),

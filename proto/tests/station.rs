@@ -9,6 +9,8 @@ mod documents;
 mod generations;
 #[path = "station/hall.rs"]
 mod hall;
+#[path = "station/letgo.rs"]
+mod letgo;
 #[path = "station/office.rs"]
 mod office;
 #[path = "station/papers.rs"]

@@ -19,7 +19,7 @@ use cbm_proto::{
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::failure::{Code, Failure};
-use crate::store::Position;
+use crate::store::{Freed, Position};
 
 /// Commands waiting for the runtime. Full: the API waits, and with it the caller.
 pub const COMMANDS: usize = 256;
@@ -95,6 +95,17 @@ pub enum Command {
         id: EnvelopeId,
         /// For the answer.
         reply: oneshot::Sender<Result<Stored, String>>,
+    },
+    /// Records are not to be kept any more.
+    LetGo {
+        /// Where they stand.
+        places: Vec<Position>,
+        /// What takes their place.
+        instead: Vec<Record>,
+        /// Envelopes that lose their body by it.
+        bodies: Vec<EnvelopeId>,
+        /// For what the disk got back.
+        reply: oneshot::Sender<Result<Freed, String>>,
     },
     /// How far the journal is durable.
     Durable(oneshot::Sender<Position>),
@@ -246,6 +257,23 @@ impl Desk {
         found.map_err(|e| {
             let otherwise = "look at the disk and at the node's log";
             Failure::told(Code::Storage, "the letter could not be read", e, otherwise)
+        })
+    }
+
+    /// Keeps records no longer.
+    ///
+    /// # Errors
+    /// The disk refuses, or the node is stopping.
+    pub async fn let_go(
+        &self,
+        places: Vec<Position>,
+        instead: Vec<Record>,
+        bodies: Vec<EnvelopeId>,
+    ) -> Result<Freed, Failure> {
+        let done = self.ask(|reply| Command::LetGo { places, instead, bodies, reply }).await?;
+        done.map_err(|e| {
+            let otherwise = "look at the disk and at the node's log";
+            Failure::told(Code::Storage, "nothing more was let go", e, otherwise)
         })
     }
 

@@ -24,7 +24,7 @@ use super::{
     failure::{Code, Failure},
     follow, letters,
     officer::Duty,
-    people,
+    people, retention,
     shape::{
         Health, JournalView, PeerView, RestoreView, RestoredView, SendRequest, Sent, StatusView,
     },
@@ -44,6 +44,8 @@ pub struct Api {
     pub duty: Duty,
     /// The large files.
     pub evidence: Arc<Shelf>,
+    /// Lets go of what is not to be kept.
+    pub pruner: retention::Hand,
     /// What a restore left to tell, where one made the station's folder.
     pub restored: Option<RestoredView>,
 }
@@ -69,6 +71,7 @@ pub fn routes(api: Api) -> Router {
         .route("/v1/health", get(health))
         .merge(people::routes())
         .route("/v1/journal", get(journal))
+        .merge(retention::routes())
         .route("/v1/restore", get(restore))
         .fallback(nothing_here)
         .layer(DefaultBodyLimit::max(REQUEST_MAX))

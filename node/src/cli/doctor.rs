@@ -20,6 +20,7 @@ use crate::{
     api::{
         client::Client,
         failure::{Code, Failure},
+        retention::RetentionView,
         shape::{Health, PeerView},
     },
     clock::Clock,
@@ -83,6 +84,7 @@ impl Check {
 struct Running {
     health: Health,
     peers: Vec<PeerView>,
+    retention: Option<RetentionView>,
 }
 
 /// Looks at everything.
@@ -132,6 +134,7 @@ async fn look(config: &Config, checks: &mut Vec<Check>) {
     checks.push(machine::disk(config, node));
     checks.push(machine::folder(config, node.is_some()));
     checks.push(machine::journal(config).await);
+    checks.push(talk::retention(node));
     checks.push(talk::peers(node));
     checks.push(papers::contacts(config, now));
     checks.push(machine::officers(config));
@@ -143,7 +146,9 @@ async fn ask(config: &Config) -> Option<Running> {
     let client = Client::new(&config.socket);
     let health = client.get("/v1/health").await.ok()?;
     let peers = client.get("/v1/peers").await.ok()?;
-    Some(Running { health, peers })
+    // Only this one reads the whole journal; when it cannot, the journal's own check says why.
+    let retention = client.get("/v1/retention").await.ok();
+    Some(Running { health, peers, retention })
 }
 
 fn configuration(examined: &Examined) -> Check {

@@ -16,6 +16,7 @@ pub(super) struct RawConfig {
     pub(super) paths: Paths,
     pub(super) mesh: Mesh,
     pub(super) evidence: Evidence,
+    pub(super) retention: Retention,
     pub(super) officers: BTreeMap<String, Officer>,
     pub(super) keys: Keys,
     pub(super) log: Log,
@@ -92,6 +93,20 @@ pub(super) struct Evidence {
 impl Default for Evidence {
     fn default() -> Self {
         Self { total_mib: 32 * 1024, author_mib: 4 * 1024 }
+    }
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Retention {
+    pub(super) bodies_days: u64,
+    pub(super) groups: BTreeMap<String, u64>,
+    pub(super) journal_mib: u64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { bodies_days: 30, groups: BTreeMap::new(), journal_mib: 0 }
     }
 }
 

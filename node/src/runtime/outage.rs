@@ -11,6 +11,7 @@ use cbm_proto::{
     event::{Input, Verdict},
     id::StationId,
     keys::StationKeys,
+    retention::Retention,
     station::{Setup, Station},
     time::{Mono, SECOND, Timestamp},
 };
@@ -90,6 +91,8 @@ pub struct Maker {
     pub directory: Directory,
     /// The newest time in the backup that the store's folder was restored from.
     pub restored: Option<Timestamp>,
+    /// How long what is carried for others is kept.
+    pub retention: Retention,
     /// Time of the last pause, doubled by each failure in a row.
     pub pause: u64,
     /// What spares it most of the journal.
@@ -105,11 +108,13 @@ impl Maker {
         let (me, keys, directory) = (self.me, self.keys.clone(), self.directory.clone());
         let setup = Setup { me, keys, directory, moved: false, restored: self.restored };
         let (data, basis) = (self.snapshots.data().to_owned(), setup.clone());
+        let retention = self.retention.clone();
         let work = move |store: &mut dyn Store| {
             let (mut station, place) = match snapshots::take_up(&data, &setup) {
                 Some((station, place)) => (station, Some(place)),
                 None => (Station::new(setup), None),
             };
+            station.set_retention(retention);
             fill(&mut station, store, place.map_or(Position::START, |place| place.position()))?;
             if judge(store) == Marker::Moved {
                 station.note_moved();

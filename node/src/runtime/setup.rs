@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use super::{
-    Maker, Ports, Runtime, Snapshots, courier,
+    Maker, Ports, Runtime, Snapshots, courier, pruner,
     renewal::{self, Renewal},
 };
 use crate::{
@@ -73,11 +73,12 @@ pub async fn run_on(config: Config, store: Box<dyn Store>) -> Result<(), Failure
     let (desk, commands, notices) = Desk::new();
     let shelf = Arc::new(shelf(&config)?);
     let wanted = courier::start(desk.clone(), shelf.clone());
+    let pruner = pruner::start(desk.clone(), &config);
     let socket = server::open(&config.socket)
         .await
         .map_err(|e| failed(e, "correct paths.socket in the configuration"))?;
     let restored = restored(&config)?.map(view);
-    let api = Api { desk, duty: duty(&config), restored, evidence: shelf };
+    let api = Api { desk, duty: duty(&config), restored, evidence: shelf, pruner };
     let (running, stopped) = oneshot::channel::<()>();
     let stopped = async { drop(stopped.await) };
     let mut api = tokio::spawn(server::serve(socket, routes::routes(api), stopped));
@@ -151,6 +152,7 @@ fn maker(config: Config) -> Result<(Maker, Renewal), Failure> {
     let restored = restored(&config)?.map(|note| Timestamp(note.newest));
     let mine = keys.public();
     let snapshots = Snapshots::new(config.data.clone());
+    let retention = config.retention.clone();
     let renewal = Renewal {
         config,
         keystore,
@@ -160,7 +162,9 @@ fn maker(config: Config) -> Result<(Maker, Renewal), Failure> {
         since: None,
         tidied: false,
     };
-    Ok((Maker { me, keys: Arc::new(keys), directory, restored, pause: 0, snapshots }, renewal))
+    let maker =
+        Maker { me, keys: Arc::new(keys), directory, restored, retention, pause: 0, snapshots };
+    Ok((maker, renewal))
 }
 
 /// What a restore left beside the journal.

@@ -145,6 +145,43 @@ pub fn inspect(
     Ok(walk.found)
 }
 
+/// The numbers of the segments in `data`, in order; none where there is no journal.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn segment_numbers(data: &Path) -> Result<Vec<u32>, StoreError> {
+    let folder = journal_folder(data);
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    Ok(numbers(&folder)?.into_iter().filter(|(_, sound)| *sound).map(|(n, _)| n).collect())
+}
+
+/// The sound records of one segment before `until`, of the kinds that `wanted` names.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn records_of(
+    data: &Path,
+    number: u32,
+    until: Position,
+    wanted: impl Fn(RecordKind) -> bool,
+) -> Result<Vec<(Position, Record)>, StoreError> {
+    let path = segment_file(data, number);
+    let mut bytes = fs::read(&path).map_err(at("reading", &path))?;
+    if number == until.segment() {
+        bytes.truncate(until.offset() as usize);
+    }
+    let mut reader = Reader::new(&bytes, true)?;
+    let kept = std::iter::from_fn(|| reader.next_item()).filter_map(|item| match item {
+        Item::Kept { offset, record } if wanted(record.kind) => {
+            Some((Position::new(number, offset), record))
+        }
+        _ => None,
+    });
+    Ok(kept.collect())
+}
+
 /// A walk over segments, one after the other.
 #[derive(Debug, Default)]
 pub struct Walk {

@@ -236,17 +236,20 @@ impl Station {
         }
         if novelty == Novelty::Copy {
             self.say_again(turn, envelope);
-            return Taken::Held;
+            let held = self.refill(turn, envelope, way);
+            return if held { Taken::Held } else { Taken::Deferred };
         }
         self.accuse(turn, envelope);
         let for_us = self.addressed(envelope);
         if way == Way::Gossip && !for_us && !self.within_rate(turn, header.author) {
             return Taken::Deferred;
         }
-        if !envelope.has_body() || !envelope.has_stanzas() {
-            let one = Numbers { feed, from: header.seq, to: header.seq };
-            self.claim(from, one);
-            self.pull(turn, from);
+        let whole = envelope.has_body() && envelope.has_stanzas();
+        if !whole && !self.is_enough(turn, from, envelope, way) {
+            if way == Way::Gossip {
+                self.claim(from, Numbers { feed, from: header.seq, to: header.seq });
+                self.pull(turn, from);
+            }
             return Taken::Headless;
         }
         self.keep(turn, envelope);
@@ -285,8 +288,10 @@ impl Station {
             return Taken::Deferred;
         }
         if !envelope.has_body() || !envelope.has_stanzas() {
-            self.meet.want_carried(from, envelope.id());
-            self.pull(turn, from);
+            if way == Way::Gossip {
+                self.meet.want_carried(from, envelope.id());
+                self.pull(turn, from);
+            }
             return Taken::Headless;
         }
         if !self.pairs.take(self.trusted(turn.now), envelope) {

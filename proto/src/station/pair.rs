@@ -263,6 +263,11 @@ fn oldest(wall: Timestamp) -> u64 {
     day(Timestamp(wall.0.saturating_sub(CARRY_PAIR)))
 }
 
+/// Whether an envelope between two others is carried no more.
+pub(super) fn carried_no_more(made_at: Timestamp, wall: Timestamp) -> bool {
+    day(made_at) < oldest(wall)
+}
+
 impl Station {
     /// L1 now, and L2 a moment later, together with others of the same moment.
     pub(super) fn owe_machine_levels(&mut self, turn: &mut Turn, msg: MsgId, author: StationId) {

@@ -95,10 +95,14 @@ impl Station {
         }
         self.accuse_restored(&envelope);
         let held = self.feeds.get(&envelope.feed());
-        if let Some(Novelty::Fork(held)) = held.map(|f| f.judge(header.seq, envelope.id())) {
+        let novelty = held.map_or(Novelty::New, |f| f.judge(header.seq, envelope.id()));
+        if let Novelty::Fork(held) = novelty {
             self.inbox.mark_forked(&held);
         }
-        self.feeds.at(envelope.feed()).take(header.seq, envelope.id(), header.prev);
+        // A header may stand beside the whole that it was to replace.
+        if novelty != Novelty::Copy {
+            self.feeds.at(envelope.feed()).take(header.seq, envelope.id(), header.prev);
+        }
         if header.author == self.me {
             self.voice.newest = self.voice.newest.max(header.made_at);
             self.voice.past.insert(header.incarnation);
@@ -107,7 +111,7 @@ impl Station {
                 // Until the note that it was sent.
                 self.own_but_unknown(envelope.id());
             }
-        } else if self.addressed(&envelope) {
+        } else if envelope.has_body() && self.addressed(&envelope) {
             self.unopened.push_back(envelope);
         }
         Ok(())

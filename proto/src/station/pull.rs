@@ -7,6 +7,7 @@ use crate::feeds::{self, Run};
 use crate::id::{EnvelopeId, FeedId, StationId};
 use crate::limits::{BATCH_COUNT, WANTS_PER_PEER};
 use crate::sync::{Ask, DaySets, Entry, Numbers, Say};
+use crate::time::Mono;
 
 use super::hear::Way;
 use super::meet::Question;
@@ -81,7 +82,7 @@ impl Station {
             return;
         }
         while self.meet.wants_under_way(peer) < WANTS_PER_PEER {
-            let runs = self.next_runs(peer);
+            let runs = self.next_runs(turn.now.mono, peer);
             if runs.is_empty() {
                 break;
             }
@@ -110,14 +111,15 @@ impl Station {
     }
 
     /// The next missing runs that this peer claims and nobody is asked for, one request's worth.
-    fn next_runs(&self, peer: StationId) -> Vec<(FeedId, Run)> {
+    fn next_runs(&self, now: Mono, peer: StationId) -> Vec<(FeedId, Run)> {
         let mut room = BATCH_COUNT as u64;
         let mut out = Vec::new();
         let Some(claims) = self.meet.claims.get(&peer) else { return out };
         let nothing = feeds::Feed::default();
         for (feed, runs) in &claims.feeds {
             let held = self.feeds.get(feed).unwrap_or(&nothing);
-            for n in held.missing(runs).into_iter().flat_map(|(from, to)| from..=to) {
+            let runs = self.let_go.open_runs(now, peer, feed, runs);
+            for n in held.missing(&runs).into_iter().flat_map(|(from, to)| from..=to) {
                 if room == 0 {
                     return out;
                 }

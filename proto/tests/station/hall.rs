@@ -142,6 +142,11 @@ impl Hall {
         &self.nodes[&self.id(name)].station
     }
 
+    pub(crate) fn station_mut(&mut self, name: &str) -> &mut Station {
+        let id = self.id(name);
+        &mut self.nodes.get_mut(&id).unwrap().station
+    }
+
     pub(crate) fn station_journal(&self, name: &str) -> Vec<Record> {
         self.nodes[&self.id(name)].journal.clone()
     }
@@ -252,7 +257,8 @@ impl Hall {
                 effects.absorb(node.station.settle(now, &self.entropy.bytes()));
                 self.perform(to, effects);
             }
-            let next = self.nodes.values().map(|n| n.station.deadline().0).min().unwrap();
+            let next =
+                self.nodes.values().map(|n| n.station.deadline().0).min().unwrap_or(u64::MAX);
             if next > until {
                 self.ms = until;
                 return;

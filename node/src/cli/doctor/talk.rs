@@ -1,7 +1,7 @@
 //! Checks of what only the running node knows: its voice, the others' clocks and accord, its links.
 
 use super::{Check, Running};
-use crate::{config::Config, documents};
+use crate::{cli::print, config::Config, documents};
 
 /// A clock that differs by more is worth a look, long before it is in doubt, milliseconds.
 const CLOCK_SOON: u64 = 30_000;
@@ -173,5 +173,31 @@ pub(super) fn peers(node: Option<&Running>) -> Check {
         (_, 0, _) => Check::fail(name, found, "is this machine's network up, its firewall open?"),
         (.., true) => Check::ok(name, found),
         (.., false) => Check::warn(name, found, remedy),
+    }
+}
+
+pub(super) fn retention(node: Option<&Running>) -> Check {
+    let name = "retention";
+    let Some(node) = node else { return Check::skipped(name, STOPPED) };
+    let Some(view) = &node.retention else {
+        return Check::skipped(name, "the journal could not be looked through");
+    };
+    let oldest = view.bodies.oldest.as_deref().and_then(|at| at.get(..10)).unwrap_or("-");
+    let found = format!(
+        "{} of letters between others, the oldest of {oldest}, for {} days; the next run lets go of {}",
+        print::size(view.bodies.bytes),
+        view.bodies_days,
+        print::size(view.let_go_bytes),
+    );
+    let quota = view.quota_bytes.map(print::size).unwrap_or_default();
+    let room = format!("the journal takes {} of {quota}; {found}", print::size(view.journal_bytes));
+    match view.room.as_str() {
+        "ok" => Check::ok(name, found),
+        "own_business_only" => Check::fail(
+            name,
+            format!("{room}, and nothing that may go is left").replace("; ", ", "),
+            "raise retention.journal_mib; own letters and receipts are never let go",
+        ),
+        _ => Check::warn(name, room, "raise retention.journal_mib, or fewer days of bodies"),
     }
 }
