@@ -204,6 +204,16 @@ impl<T: Dump> Dump for Option<T> {
     }
 }
 
+impl<T: Dump> Dump for Box<T> {
+    fn put(&self, out: &mut Vec<u8>) {
+        (**self).put(out);
+    }
+
+    fn take(from: &mut Source<'_>) -> Option<Self> {
+        T::take(from).map(Self::new)
+    }
+}
+
 impl<A: Dump, B: Dump> Dump for (A, B) {
     fn put(&self, out: &mut Vec<u8>) {
         self.0.put(out);

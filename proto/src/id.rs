@@ -102,7 +102,12 @@ pub enum NameError {
 
 /// A party's short code, such as `EST`: 2 to 16 of `A-Z0-9`, the first a letter.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PartyCode(String);
+pub struct PartyCode {
+    /// Filled up with zeros, so that it sorts as its text does; within the value itself, because every
+    /// letter that is kept has several.
+    text: [u8; 16],
+    len: u8,
+}
 
 impl PartyCode {
     /// Checks the rule above.
@@ -113,13 +118,20 @@ impl PartyCode {
         let good = (2..=16).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
             && text.as_bytes()[0].is_ascii_uppercase();
-        good.then(|| Self(text.to_owned())).ok_or_else(|| NameError::Party(text.to_owned()))
+        let mut code = Self { text: [0; 16], len: 0 };
+        for (at, byte) in code.text.iter_mut().zip(text.bytes()).filter(|_| good) {
+            *at = byte;
+            code.len += 1;
+        }
+        if good { Ok(code) } else { Err(NameError::Party(text.to_owned())) }
     }
 
     /// The code as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        let text = self.text.get(..usize::from(self.len)).unwrap_or_default();
+        // It was text when it was made.
+        std::str::from_utf8(text).unwrap_or_default()
     }
 }
 
@@ -167,13 +179,13 @@ impl StationName {
 
 impl fmt::Display for PartyCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Debug for PartyCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
@@ -221,6 +233,18 @@ mod tests {
         assert!(matches!(StationName::parse("est/mfa"), Err(NameError::Party(_))));
         assert!(matches!(StationName::parse("EST/MFA"), Err(NameError::Station(_))));
         assert!(matches!(StationName::parse("EST/"), Err(NameError::Station(_))));
+    }
+
+    #[test]
+    fn party_codes_sort_as_their_text_does() {
+        let texts = ["A0", "A00", "AA", "AAA", "AB", "ABCDEFGHIJKLMNOP", "B1", "Z9"];
+        let codes = texts.map(|text| PartyCode::new(text).ok());
+        assert!(codes.is_sorted() && texts.is_sorted());
+        assert_eq!(
+            codes.map(|code| code.map(|c| c.to_string())),
+            texts.map(|t| Some(t.to_owned()))
+        );
+        assert!(PartyCode::new("ABCDEFGHIJKLMNOPQ").is_err() && PartyCode::new("A\0").is_err());
     }
 
     #[test]

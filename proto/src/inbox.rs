@@ -89,12 +89,14 @@ pub struct Received {
 /// Every letter that was opened here.
 #[derive(Clone, Debug, Default)]
 pub struct Inbox {
-    letters: BTreeMap<(MsgId, PartyCode), Received>,
-    arrival: BTreeMap<u64, (MsgId, PartyCode)>,
-    envelopes: BTreeMap<EnvelopeId, (MsgId, PartyCode)>,
+    /// Apart from the tree, whose nodes are never full.
+    letters: BTreeMap<(MsgId, PartyCode), Box<Received>>,
+    /// By number, from 1.
+    arrival: Vec<(MsgId, PartyCode)>,
+    /// Numbers of the letters that they brought.
+    envelopes: BTreeMap<EnvelopeId, u64>,
     /// Of the types that the directory rests on: the newest ones of each party, oldest first.
     watched: BTreeMap<(PartyCode, &'static str), VecDeque<MsgId>>,
-    last: u64,
 }
 
 dumped!(Named { envelope, content_root, made_at });
@@ -124,47 +126,37 @@ dumped!(Received {
 
 impl Dump for Inbox {
     fn put(&self, out: &mut Vec<u8>) {
-        let Self { letters, arrival, envelopes, watched, last } = self;
-        let in_order: Vec<&Received> =
-            arrival.values().filter_map(|key| letters.get(key)).collect();
-        put_all(in_order.into_iter(), out);
+        let all: Vec<&Received> = self.iter().collect();
+        put_all(all.into_iter(), out);
         // Each letter names its own envelope.
-        let first = |key| letters.get(key).map(|letter: &Received| letter.envelope);
-        let copies = envelopes.iter().filter(|(id, key)| first(key) != Some(**id));
-        copies.map(|(id, key)| (*id, key.clone())).collect::<BTreeMap<_, _>>().put(out);
+        let own = |id, number: u64| {
+            let letter = self.key_of(number).and_then(|(msg, party)| self.of_party(party, msg));
+            letter.is_some_and(|letter| letter.envelope == id)
+        };
+        let copies = self.envelopes.iter().filter(|(id, number)| !own(**id, **number));
+        copies.map(|(id, number)| (*id, *number)).collect::<Vec<_>>().put(out);
         for kind in WATCHED {
-            let of_kind = watched.iter().filter(|((_, k), _)| *k == kind);
-            of_kind
-                .map(|((party, _), ids)| (party.clone(), ids.clone()))
-                .collect::<BTreeMap<_, _>>()
-                .put(out);
+            let of_kind = self.watched.iter().filter(|((_, k), _)| *k == kind);
+            let of_kind = of_kind.map(|((party, _), ids)| (party.clone(), ids.clone()));
+            of_kind.collect::<Vec<_>>().put(out);
         }
-        last.put(out);
     }
 
     fn take(from: &mut Source<'_>) -> Option<Self> {
-        let letters = Vec::<Received>::take(from)?;
-        let in_order = letters.is_sorted_by(|a, b| a.number < b.number);
-        let mut envelopes = BTreeMap::<EnvelopeId, (MsgId, PartyCode)>::take(from)?;
+        let letters = Vec::<Box<Received>>::take(from)?;
+        let dense = (1..).zip(&letters).all(|(number, letter)| letter.number == number);
+        let mut envelopes = BTreeMap::<EnvelopeId, u64>::take(from)?;
         let mut watched = BTreeMap::new();
         for kind in WATCHED {
             let of_kind = BTreeMap::<PartyCode, VecDeque<MsgId>>::take(from)?;
             watched.extend(of_kind.into_iter().map(|(party, ids)| ((party, kind), ids)));
         }
-        let last =
-            u64::take(from).filter(|last| letters.last().is_none_or(|l| l.number <= *last))?;
         let key = |letter: &Received| (letter.msg, letter.party.clone());
-        let arrival = letters.iter().map(|letter| (letter.number, key(letter))).collect();
-        envelopes.extend(letters.iter().map(|letter| (letter.envelope, key(letter))));
-        let count = letters.len();
+        let arrival: Vec<_> = letters.iter().map(|letter| key(letter)).collect();
+        envelopes.extend(letters.iter().map(|letter| (letter.envelope, letter.number)));
         let letters: BTreeMap<_, _> = letters.into_iter().map(|l| (key(&l), l)).collect();
-        (in_order && letters.len() == count).then_some(Self {
-            letters,
-            arrival,
-            envelopes,
-            watched,
-            last,
-        })
+        let whole = dense && letters.len() == arrival.len();
+        whole.then_some(Self { letters, arrival, envelopes, watched })
     }
 }
 
@@ -181,12 +173,11 @@ impl Inbox {
         if self.letters.contains_key(&key) {
             return;
         }
-        self.last += 1;
-        letter.number = self.last;
-        self.arrival.insert(self.last, key.clone());
-        self.envelopes.insert(letter.envelope, key.clone());
+        letter.number = self.last() + 1;
+        self.arrival.push(key.clone());
+        self.envelopes.insert(letter.envelope, letter.number);
         self.watch(&letter);
-        self.letters.insert(key, letter);
+        self.letters.insert(key, Box::new(letter));
     }
 
     /// The letter of this id. Two parties may have drawn the same id only by breaking the rules;
@@ -215,62 +206,65 @@ impl Inbox {
     /// The letter of this id from this party.
     #[must_use]
     pub fn of_party(&self, party: &PartyCode, msg: &MsgId) -> Option<&Received> {
-        self.letters.get(&(*msg, party.clone()))
+        self.letters.get(&(*msg, party.clone())).map(|letter| &**letter)
     }
 
     /// The letter of this id from this party, to be changed.
     pub fn get_mut(&mut self, party: &PartyCode, msg: &MsgId) -> Option<&mut Received> {
-        self.letters.get_mut(&(*msg, party.clone()))
+        self.letters.get_mut(&(*msg, party.clone())).map(|letter| &mut **letter)
     }
 
     /// Another envelope brought a letter that is here.
     pub fn note_copy(&mut self, party: &PartyCode, msg: &MsgId, copy: Named) {
-        let key = (*msg, party.clone());
-        if let Some(letter) = self.letters.get_mut(&key)
-            && copy.made_at > letter.named.made_at
-        {
+        let Some(letter) = self.get_mut(party, msg) else { return };
+        if copy.made_at > letter.named.made_at {
             letter.named = copy;
         }
-        self.envelopes.insert(copy.envelope, key);
+        let number = letter.number;
+        self.envelopes.insert(copy.envelope, number);
     }
 
     /// The author of this envelope signed another one under the same number.
     pub fn mark_forked(&mut self, envelope: &EnvelopeId) {
-        if let Some(key) = self.envelopes.get(envelope)
-            && let Some(letter) = self.letters.get_mut(key)
-        {
+        let key = self.envelopes.get(envelope).and_then(|number| self.key_of(*number)).cloned();
+        if let Some(letter) = key.and_then(|(msg, party)| self.get_mut(&party, &msg)) {
             letter.forked = true;
         }
+    }
+
+    fn key_of(&self, number: u64) -> Option<&(MsgId, PartyCode)> {
+        self.arrival.get(usize::try_from(number.checked_sub(1)?).ok()?)
     }
 
     /// The letter that this envelope brought.
     #[must_use]
     pub fn by_envelope(&self, envelope: &EnvelopeId) -> Option<&Received> {
-        self.envelopes.get(envelope).and_then(|key| self.letters.get(key))
+        let (msg, party) = self.key_of(*self.envelopes.get(envelope)?)?;
+        self.of_party(party, msg)
     }
 
     /// Number of the last letter that came; 0 when none did.
     #[must_use]
     pub const fn last(&self) -> u64 {
-        self.last
+        self.arrival.len() as u64
     }
 
     /// All letters in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = &Received> {
-        self.arrival.values().filter_map(|key| self.letters.get(key))
+        self.after(0)
     }
 
     /// The letters behind the one numbered `after`, in the order in which they came.
     pub fn after(&self, after: u64) -> impl Iterator<Item = &Received> {
-        let behind = self.arrival.range(after.saturating_add(1)..);
-        behind.filter_map(|(_, key)| self.letters.get(key))
+        let behind = self.arrival.iter().skip(usize::try_from(after).unwrap_or(usize::MAX));
+        behind.filter_map(|(msg, party)| self.of_party(party, msg))
     }
 
     fn of(&self, msg: &MsgId) -> impl Iterator<Item = &Received> {
         let wanted = *msg;
         self.letters
             .range((wanted, first_party())..)
-            .map(|(_, letter)| letter)
+            .map(|(_, letter)| &**letter)
             .take_while(move |letter| letter.msg == wanted)
     }
 }

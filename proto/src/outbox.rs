@@ -4,6 +4,8 @@
 //! only rise and skipped ones are implied (`docs/spec/letter.md`); what an addressee's receipt claims is
 //! believed of that addressee alone, and only if it names the header and content that we sent.
 
+mod addressees;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
@@ -13,6 +15,8 @@ use crate::limits::{COPIES_MAX, OWN_NEWEST_KEPT};
 use crate::receipt::Stated;
 use crate::terms::{Level, Outcome, Precedence, Status};
 use crate::time::Timestamp;
+
+pub use self::addressees::Addressees;
 
 /// The way a letter went, as far as we can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +39,7 @@ pub struct Owed {
     /// The outcome stated with L5.
     pub outcome: Option<Outcome>,
     /// What an office stated with that level; `None` where the station speaks by itself.
-    pub stated: Option<Stated>,
+    pub stated: Option<Box<Stated>>,
     /// When the level was reached, as the addressee's statement says.
     pub at: Option<Timestamp>,
     /// When L1 was reached; the clocks of the people run from here.
@@ -74,7 +78,7 @@ pub struct Outgoing {
     /// When an answer is wanted.
     pub reply_by: Option<Timestamp>,
     /// Each addressee station.
-    pub owed: BTreeMap<StationId, Owed>,
+    pub owed: Addressees,
     /// Envelopes in which it was sealed again, oldest first, at most [`COPIES_MAX`].
     pub copies: VecDeque<Copy>,
 }
@@ -108,7 +112,8 @@ pub struct Rise {
 /// All letters of ours that are known here.
 #[derive(Clone, Debug, Default)]
 pub struct Outbox {
-    letters: BTreeMap<MsgId, Outgoing>,
+    /// Apart from the tree, whose nodes are never full.
+    letters: BTreeMap<MsgId, Box<Outgoing>>,
     /// Of the types whose fate people ask for by party: the newest ones, oldest first.
     watched: BTreeMap<&'static str, VecDeque<MsgId>>,
 }
@@ -202,13 +207,13 @@ impl Owed {
     fn is_shown_by(&self, rise: &Rise) -> bool {
         let same = self.level == Some(rise.level)
             && (rise.outcome.is_none() || rise.outcome == self.outcome);
-        same && weight(rise.stated.as_ref()) > weight(self.stated.as_ref())
+        same && weight(rise.stated.as_ref()) > weight(self.stated.as_deref())
     }
 
     fn rise(&mut self, rise: &Rise) {
         self.level = Some(rise.level);
         self.at = Some(rise.at);
-        self.stated.clone_from(&rise.stated);
+        self.stated = rise.stated.clone().map(Box::new);
         if rise.outcome.is_some() {
             self.outcome = rise.outcome;
         }
@@ -254,7 +259,7 @@ impl Outbox {
                 newest.pop_front();
             }
         }
-        self.letters.insert(msg, letter);
+        self.letters.insert(msg, Box::new(letter));
     }
 
     /// The newest own letters of one of the [`WATCHED`] types, the last one first.
@@ -266,7 +271,7 @@ impl Outbox {
     /// One letter.
     #[must_use]
     pub fn get(&self, msg: &MsgId) -> Option<&Outgoing> {
-        self.letters.get(msg)
+        self.letters.get(msg).map(|letter| &**letter)
     }
 
     /// One addressee of one letter.
@@ -276,7 +281,7 @@ impl Outbox {
 
     /// Every letter.
     pub fn iter(&self) -> impl Iterator<Item = (&MsgId, &Outgoing)> {
-        self.letters.iter()
+        self.letters.iter().map(|(msg, letter)| (msg, &**letter))
     }
 
     /// The letter was sealed again for a station.
@@ -311,7 +316,7 @@ impl Outbox {
         station: StationId,
         wall: Option<Timestamp>,
     ) -> impl Iterator<Item = (&MsgId, &Outgoing)> {
-        self.letters.iter().filter(move |(_, letter)| {
+        self.iter().filter(move |(_, letter)| {
             letter.envelope.is_some()
                 && letter.owed.get(&station).is_some_and(|owed| !owed.stored())
                 && wall.is_none_or(|wall| wall < letter.expires_at)
@@ -365,7 +370,7 @@ mod tests {
                 expires_at: Timestamp(9_000),
                 wants: Some(Level::L5),
                 reply_by: None,
-                owed: BTreeMap::from([(AT, Owed::new(false))]),
+                owed: BTreeMap::from([(AT, Owed::new(false))]).into(),
             },
         );
         outbox

@@ -34,6 +34,8 @@ use super::{Fault, Speaks, Station, Turn};
 
 /// A letter's copies arrive by several ways at once; a receipt is said again only after this.
 const SAY_AGAIN: u64 = 5 * SECOND;
+/// From so many on, what was said longer ago than that is forgotten.
+const SAID_LOOK: usize = 4_096;
 /// L2 is told together for all letters of this time.
 const L2_DELAY: u64 = SECOND / 2;
 
@@ -333,6 +335,9 @@ impl Station {
 
     fn note_receipted(&mut self, turn: &mut Turn, due: &Due) {
         let own = due.to_wire();
+        if self.pairs.said.len() >= SAID_LOOK {
+            self.pairs.said.retain(|_, at| turn.now.mono.since(*at) < SAY_AGAIN);
+        }
         self.pairs.said.insert((due.author, due.msg), turn.now.mono);
         self.apply_receipted(due.author, due.msg, &due.entry);
         self.note(turn, Some(due.msg), What::Receipted(own));

@@ -213,7 +213,7 @@ impl Station {
             expires_at: Timestamp(own.expires_at),
             wants: Level::from_code(own.wants),
             reply_by: (own.reply_by > 0).then_some(Timestamp(own.reply_by)),
-            owed,
+            owed: owed.into(),
             copies: VecDeque::new(),
         };
         letter.envelope.map(|envelope| self.unclaimed.remove(&envelope));
@@ -300,7 +300,10 @@ impl Station {
         let open: Vec<(MsgId, StationId)> = self
             .outbox
             .iter()
-            .flat_map(|(msg, letter)| letter.owed.keys().map(|station| (*msg, *station)))
+            .flat_map(|(msg, letter)| {
+                let unsure = letter.owed.iter().filter(|(_, owed)| !owed.stored());
+                unsure.map(|(station, _)| (*msg, *station))
+            })
             .collect();
         for (msg, station) in open {
             let pause = backoff(1, |n| turn.entropy.below(n));

@@ -74,7 +74,7 @@ impl Station {
     pub(super) fn reseal_owed(&mut self, turn: &mut Turn) {
         let mut due: Vec<(StationId, MsgId)> = Vec::new();
         for (msg, letter) in self.outbox.iter().filter(|(_, letter)| letter.envelope.is_some()) {
-            for (station, owed) in &letter.owed {
+            for (station, owed) in letter.owed.iter() {
                 let closed = || self.lost_a_key(station) && !letter.is_copied_to(station);
                 let again = owed.unmatched || (!owed.stored() && (owed.unsealed || closed()));
                 if again && self.can_seal_to(station) {

@@ -75,7 +75,7 @@ impl Station {
                 .wants()
                 .or_else(|| draft.info().ok().and_then(|info| info.ack_level)),
             reply_by: draft.header.reply_by(),
-            owed,
+            owed: owed.into(),
             copies: VecDeque::new(),
         };
         self.outbox.enter(msg, outgoing);
@@ -194,7 +194,7 @@ impl Station {
             expires_at: letter.header.expires_at().unwrap_or(wall.plus(EXPIRE_DEFAULT)),
             wants: letter.header.wants(),
             reply_by: letter.header.reply_by(),
-            owed,
+            owed: owed.into(),
             copies: VecDeque::new(),
         };
         self.note(turn, Some(msg), What::Sent(own_sent(msg, &outgoing, key.as_bytes())));

@@ -235,7 +235,7 @@ impl Station {
             outcome: owed.outcome,
             stated: owed.stated.clone().map(|stated| {
                 let proof = stated.proof(&self.directory);
-                (stated, proof)
+                (*stated, proof)
             }),
             at: owed.at,
             path: owed.path.map(|path| self.path_in_words(path)),
