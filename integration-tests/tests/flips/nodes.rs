@@ -120,11 +120,10 @@ fn start_and_judge(node: &mut Node, before: &BTreeMap<String, Value>, place: &st
         return "refused";
     }
     let after = readable(node, before.keys().cloned());
-    // Letters of a station whose certificate is damaged are not shown until the file is back.
-    let named = said().contains("journal damaged at")
-        || said().contains("a document of the folder is not believed refused=/");
+    let gone = said().contains("journal damaged at");
+    let named = gone || said().contains("a document of the folder is not believed refused=/");
     assert!(after.iter().all(|(id, text)| before.get(id) == Some(text)), "{place}: {after:#?}");
-    assert!(after.len() == before.len() || named, "{place}: {} letters; {}", after.len(), said());
+    assert!(after.len() == before.len() || gone, "{place}: {} letters; {}", after.len(), said());
     let mended = said().contains("index made again") || said().contains("a new incarnation");
     assert_eq!(node.stop().code(), Some(0), "{place}: {}", node.log());
     match (named, mended) {
@@ -132,6 +131,29 @@ fn start_and_judge(node: &mut Node, before: &BTreeMap<String, Value>, place: &st
         (false, true) => "mended",
         (false, false) => "untouched",
     }
+}
+
+#[test]
+fn letters_are_shown_though_their_authors_certificate_is_damaged() {
+    let lab = content::correspondence(4);
+    let mut node = lab.node("BBB");
+    node.start();
+    let before = letters(&node);
+    assert!(!before.is_empty());
+    node.stop();
+    let documents = Folder::keep(Path::new(&lab.file("x", "").replace("/x", "/lab/documents")));
+    let mut judged = Vec::new();
+    for (path, bytes) in &documents.saved {
+        let mut bytes = bytes.clone();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(path, bytes).unwrap();
+        judged.push(start_and_judge(&mut node, &before, &path.display().to_string()));
+        documents.put_back();
+    }
+    // Without the accord or its own certificate it does not start.
+    let count = |word| judged.iter().filter(|judged| **judged == word).count();
+    assert_eq!((count("refused"), count("named")), (2, judged.len() - 2), "{judged:?}");
 }
 
 #[test]

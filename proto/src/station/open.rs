@@ -91,6 +91,7 @@ impl Station {
                 msg_id: super::copy(&msg.0),
                 content_root: super::copy(&received.named.content_root.0),
                 made_at: received.made_at.0,
+                party: received.party.as_str().to_owned(),
                 ..Default::default()
             };
             self.note_opened(turn, envelope, own, Opening::Repeated);
@@ -111,6 +112,7 @@ impl Station {
             ahead: received.ahead,
             made_at: received.made_at.0,
             expires_at: received.expires_at.map_or(0, |at| at.0),
+            party: received.party.as_str().to_owned(),
             ..Default::default()
         };
         // Before the note that it was opened, for the same reason as with receipts.

@@ -345,7 +345,9 @@ impl Station {
 
     /// Enters what was told; also when restoring.
     pub(super) fn apply_receipted(&mut self, author: StationId, msg: MsgId, entry: &Entry) {
-        let Some(party) = self.directory.member(&author).map(|m| m.name.party().clone()) else {
+        let shown = || self.inbox.get(&msg).filter(|letter| letter.author == author);
+        let Some(party) = self.party_of(&author).or_else(|| shown().map(|l| l.party.clone()))
+        else {
             return;
         };
         let (level, outcome) = (entry.level, entry.outcome);

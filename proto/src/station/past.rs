@@ -12,7 +12,7 @@ use bytes::Bytes;
 use crate::draft::Draft;
 use crate::envelope::{Envelope, Kind};
 use crate::feeds::{Feed, Novelty};
-use crate::id::{Digest, EnvelopeId, Incarnation, LaneId, MsgId, StationId};
+use crate::id::{Digest, EnvelopeId, Incarnation, LaneId, MsgId, PartyCode, StationId};
 use crate::inbox::{Named, Received};
 use crate::journal::{Record, RecordKind};
 use crate::limits::RECONCILE_EVERY;
@@ -242,7 +242,9 @@ impl Station {
         let feed = opened.map(|envelope| envelope.feed());
         let forked = feed.and_then(|feed| self.feeds.get(&feed)).is_some_and(Feed::broken);
         self.voice.newest = self.voice.newest.max(Timestamp(own.received_at));
-        let Some(party) = self.directory.member(&author).map(|m| m.name.party().clone()) else {
+        // Records of before say no party.
+        let named = PartyCode::new(&own.party).ok();
+        let Some(party) = named.or_else(|| self.party_of(&author)) else {
             return Ok(());
         };
         if own.opening() == Opening::Repeated {

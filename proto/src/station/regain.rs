@@ -107,7 +107,7 @@ impl Station {
         self.stations().filter(|id| *id != self.me).collect()
     }
 
-    fn party_of(&self, station: &StationId) -> Option<PartyCode> {
+    pub(super) fn party_of(&self, station: &StationId) -> Option<PartyCode> {
         self.directory.member(station).map(|member| member.name.party().clone())
     }
 
