@@ -19,7 +19,7 @@ use cbm_proto::{
 use super::{Ended, Runtime, Snapshots, snapshots};
 use crate::{
     perform::writer::Writer,
-    store::{Marker, Position, Store},
+    store::{Marker, Position, Store, snapshot::Place},
 };
 
 /// Between the first failure and the next try.
@@ -108,6 +108,8 @@ impl Maker {
         let (me, keys, directory) = (self.me, self.keys.clone(), self.directory.clone());
         let setup = Setup { me, keys, directory, moved: false, restored: self.restored };
         let (data, basis) = (self.snapshots.data().to_owned(), setup.clone());
+        let began = setup.clone();
+        let sound = self.snapshots.is_sound();
         let retention = self.retention.clone();
         let work = move |store: &mut dyn Store| {
             let (mut station, place) = match snapshots::take_up(&data, &setup) {
@@ -115,20 +117,27 @@ impl Maker {
                 None => (Station::new(setup), None),
             };
             station.set_retention(retention);
-            fill(&mut station, store, place.map_or(Position::START, |place| place.position()))?;
-            if judge(store) == Marker::Moved {
+            let due = snapshots::due(&data).filter(|_| sound);
+            let from = place.map_or(Position::START, |place| place.position());
+            let state = fill(&mut station, store, from, due.map(|to| (to, &basis)))?;
+            let (marker, lost) = judge(store);
+            if marker == Marker::Moved {
                 station.note_moved();
             }
-            Ok::<_, String>((station, place))
+            if let Some((to, state)) = due.zip(state).filter(|_| !lost) {
+                snapshots::save(&data, &basis, &to, &state);
+            }
+            Ok::<_, String>((station, place, lost))
         };
-        let (station, place) = writer.with(work).await.map_err(|gone| gone.to_string())??;
-        self.snapshots.began(basis, place);
+        let (station, place, lost) = writer.with(work).await.map_err(|gone| gone.to_string())??;
+        self.snapshots.began(began, place, lost);
         Ok(station)
     }
 }
 
-/// What the store found of itself, after it was read: damage makes the marker say so.
-fn judge(store: &dyn Store) -> Marker {
+/// What the store found of itself, after it was read: damage makes the marker say so. Also whether any
+/// was found now.
+fn judge(store: &dyn Store) -> (Marker, bool) {
     let mut lost = false;
     for report in store.take_reports() {
         lost |= report.is_loss();
@@ -145,21 +154,35 @@ fn judge(store: &dyn Store) -> Marker {
              takes a new incarnation before it speaks. Start it in one place only"
         );
     }
-    marker
+    (marker, lost)
 }
 
-/// Gives the station every record from there on, in order.
-fn fill(station: &mut Station, store: &dyn Store, from: Position) -> Result<(), String> {
-    let mut refused = None;
-    let mut each = |position, record| match station.restore(&record) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(error) => {
-            refused = Some(format!("the record at {position}: {error}"));
-            ControlFlow::Break(())
+/// Gives the station every record from there on, in order. Returns its state where a snapshot is to
+/// end, if one is due: that state is what a replay gives, so it need not be replayed for it again.
+fn fill(
+    station: &mut Station,
+    store: &dyn Store,
+    from: Position,
+    due: Option<(Place, &Setup)>,
+) -> Result<Option<Vec<u8>>, String> {
+    let (mut refused, mut state) = (None, None);
+    let mut each = |position: Position, record| {
+        if let Some((to, setup)) = due
+            && state.is_none()
+            && position >= to.position()
+        {
+            state = Some(station.dump(setup));
+        }
+        match station.restore(&record) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                refused = Some(format!("the record at {position}: {error}"));
+                ControlFlow::Break(())
+            }
         }
     };
     store.scan(from, &mut each).map_err(words)?;
-    refused.map_or(Ok(()), Err)
+    refused.map_or(Ok(state), Err)
 }
 
 fn words(error: impl std::fmt::Display) -> String {

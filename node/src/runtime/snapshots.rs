@@ -29,7 +29,7 @@ use tokio::sync::Notify;
 use crate::{
     clock,
     store::{
-        disk,
+        StoreError, disk,
         snapshot::{self, Place, Unfit},
     },
 };
@@ -49,6 +49,8 @@ pub struct Snapshots {
     began: Option<mpsc::SyncSender<Began>>,
     found: Arc<Found>,
     thread: Option<JoinHandle<()>>,
+    /// Damage was found in this process; the store tells of each only once.
+    damaged: bool,
 }
 
 /// What the thread tells.
@@ -69,7 +71,7 @@ impl Snapshots {
     /// For the store in `data`; its thread begins with the first station that is made.
     #[must_use]
     pub fn new(data: PathBuf) -> Self {
-        Self { data, began: None, found: Arc::default(), thread: None }
+        Self { data, began: None, found: Arc::default(), thread: None, damaged: false }
     }
 
     /// Waits until it turns out that records which a snapshot stands for are damaged.
@@ -82,8 +84,15 @@ impl Snapshots {
         &self.data
     }
 
-    /// A station was made by this setup, from the snapshot that ends at `from`, if from one.
-    pub(super) fn began(&mut self, setup: Setup, from: Option<Place>) {
+    /// Whether no damage was found since the process began.
+    pub(super) const fn is_sound(&self) -> bool {
+        !self.damaged
+    }
+
+    /// A station was made by this setup, from the snapshot that ends at `from`, if from one; `damaged`:
+    /// what was read for it was.
+    pub(super) fn began(&mut self, setup: Setup, from: Option<Place>, damaged: bool) {
+        self.damaged |= damaged;
         let began = Began { setup, from };
         let unsent = match &self.began {
             Some(thread) => thread.send(began).err().map(|error| error.0),
@@ -253,12 +262,7 @@ pub fn make(
     to: &Place,
     ended: &dyn Fn() -> bool,
 ) -> Result<Made, String> {
-    let (begin, saved) = match snapshot::ends_at(data).map_err(|error| error.to_string())? {
-        Some((place, length)) => (place.segment, length),
-        None => (1, 0),
-    };
-    let since = u64::from(to.segment.saturating_sub(begin));
-    if since == 0 || since.saturating_mul(disk::SEGMENT.into()) < saved {
+    if !is_worth_it(data, to).map_err(|error| error.to_string())? {
         return Ok(Made::NotDue);
     }
     let (mut station, from) = match open(data, setup) {
@@ -285,9 +289,33 @@ pub fn make(
     }
     let state = station.dump(setup);
     drop(station);
+    seal(data, setup, to, &state).map(Made::Saved)
+}
+
+/// Whether so much was written since the last snapshot that the next one is worth its bytes.
+fn is_worth_it(data: &Path, to: &Place) -> Result<bool, StoreError> {
+    let (begin, saved) =
+        snapshot::ends_at(data)?.map_or((1, 0), |(place, length)| (place.segment, length));
+    let since = u64::from(to.segment.saturating_sub(begin));
+    Ok(since > 0 && since.saturating_mul(disk::SEGMENT.into()) >= saved)
+}
+
+/// Where a snapshot would end that is worth making now, if one is.
+pub(super) fn due(data: &Path) -> Option<Place> {
+    let to = snapshot::newest(data).ok().flatten()?;
+    // What the disk says against it, the thread says.
+    is_worth_it(data, &to).unwrap_or(false).then_some(to)
+}
+
+/// Saves the state that a start read on its way; one that fails costs time at the next start.
+pub(super) fn save(data: &Path, setup: &Setup, to: &Place, state: &[u8]) {
+    if let Err(error) = seal(data, setup, to, state) {
+        tracing::warn!(error, "no snapshot: the next start takes longer");
+    }
+}
+
+fn seal(data: &Path, setup: &Setup, to: &Place, state: &[u8]) -> Result<u64, String> {
     let entropy = clock::entropy().map_err(|error| error.to_string())?;
     let nonce = std::array::from_fn(|at| entropy[at]);
-    snapshot::save(data, &setup.keys.archive, nonce, to, &state)
-        .map(Made::Saved)
-        .map_err(|error| error.to_string())
+    snapshot::save(data, &setup.keys.archive, nonce, to, state).map_err(|error| error.to_string())
 }
