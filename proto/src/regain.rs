@@ -5,7 +5,7 @@
 //! journal, and what a job did not do is asked for again. Invariant: both are bounded, whatever
 //! anybody lists or asks (I11).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::dump::{Dump, Source, dumped};
 use crate::id::{MsgId, StationId};
@@ -127,6 +127,10 @@ pub struct Jobs {
     queues: BTreeMap<StationId, VecDeque<MsgId>>,
     listed: BTreeMap<StationId, Mono>,
     last: Option<StationId>,
+    /// Letters that a station did not know by the envelope that it named: when each may be sealed
+    /// again the next time, and how often it was.
+    mended: BTreeMap<(StationId, MsgId), (Mono, u32)>,
+    later: BTreeSet<(Mono, StationId, MsgId)>,
     /// What is being read from the store, and since when.
     busy: Option<(StationId, MsgId, Mono)>,
 }
@@ -153,6 +157,37 @@ impl Jobs {
         all.extend(queue.iter().filter(|msg| !all.contains(msg)).copied().collect::<Vec<_>>());
         all.truncate(RESEND_LETTERS_MAX);
         *queue = all;
+    }
+
+    /// This letter is to be sealed again for a station that names an envelope in which it is not
+    /// known here: at once, and, if it says so again, later, by the pace at which losses are asked
+    /// for. Or one that names what nobody sent would have it sealed for ever. Returns when, if not now.
+    pub fn mend(&mut self, station: StationId, msg: MsgId, now: Mono) -> Option<Mono> {
+        if self.mended.len() >= RESEND_LETTERS_MAX {
+            self.mended.retain(|_, (again, _)| *again > now);
+        }
+        if self.mended.len().max(self.later.len()) >= RESEND_LETTERS_MAX {
+            // It stays noted, and is sealed again after the next start.
+            return None;
+        }
+        let (again, times) = self.mended.get(&(station, msg)).copied().unwrap_or_default();
+        let at = again.max(now);
+        let pause = RESEND_AGAIN.saturating_mul(1 << times.min(16)).min(RESEND_AGAIN_MAX);
+        self.mended.insert((station, msg), (at.plus(pause), times.saturating_add(1)));
+        if at > now {
+            self.later.insert((at, station, msg));
+            return Some(at);
+        }
+        self.enter(station, [msg]);
+        None
+    }
+
+    /// What waited for its time waits for its turn now.
+    pub fn due(&mut self, now: Mono) {
+        while let Some((_, station, msg)) = self.later.first().copied().filter(|l| l.0 <= now) {
+            self.later.pop_first();
+            self.enter(station, [msg]);
+        }
     }
 
     /// Whether anything waits.
@@ -230,6 +265,21 @@ mod tests {
         }
         let noted = campaign.authors().map(|(_, said)| said.listed.len()).sum::<usize>();
         assert_eq!(noted, RESEND_LETTERS_MAX);
+    }
+
+    #[test]
+    fn whoever_names_what_nobody_sent_has_it_sealed_again_at_a_slowing_pace() {
+        let (mut jobs, mut now, mut times) = (Jobs::default(), Mono(1), 0);
+        while now < Mono(1).plus(crate::time::DAY) {
+            if let Some(at) = jobs.mend(AUTHOR, msg(1), now) {
+                now = at;
+                jobs.due(now);
+            }
+            assert_eq!(jobs.next(now), Some((AUTHOR, msg(1))));
+            assert_eq!(jobs.recalled(msg(1)), Some(AUTHOR));
+            times += 1;
+        }
+        assert!((20..40).contains(&times), "{times} in a day");
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub enum Timer {
     Regain,
     /// Seal the next letter again that was asked for.
     Reseal,
+    /// A letter that an addressee did not know is sealed again: not sooner than now.
+    Mend,
     /// Give up a question that was not answered, and ask elsewhere.
     Questions,
 }

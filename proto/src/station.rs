@@ -299,6 +299,7 @@ impl Station {
                 Timer::Voice => self.listen(turn),
                 Timer::Regain => self.ask_again(turn),
                 Timer::Reseal => self.reseal_next(turn),
+                Timer::Mend => self.mend_later(turn),
                 Timer::Questions => self.give_up_questions(turn),
             }
         }

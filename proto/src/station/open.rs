@@ -12,6 +12,7 @@ use crate::letter::Letter;
 use crate::limits::FUTURE_FLAG;
 use crate::outbox::{Path, Rise};
 use crate::receipt::{Entry, RESEND, Receipt, ReceiptError, Resend, Stated};
+use crate::schedule::Timer;
 use crate::seal::{self, Opened};
 use crate::terms::{Cause, Level, Relation};
 use crate::time::Timestamp;
@@ -241,7 +242,9 @@ impl Station {
         owed.unmatched = true;
         let (msg_id, station) = (super::copy(&msg.0), super::copy(&author.0));
         self.note(turn, Some(msg), What::Unmatched(wire::OwnUnmatched { msg_id, station }));
-        self.jobs.enter(author, [msg]);
+        if let Some(later) = self.jobs.mend(author, msg, turn.now.mono) {
+            self.schedule.at(later, Timer::Mend);
+        }
         self.start_resealing(turn);
     }
 

@@ -101,6 +101,12 @@ impl Station {
         }
     }
 
+    /// Letters that could not be sealed again at once are due.
+    pub(super) fn mend_later(&mut self, turn: &mut Turn) {
+        self.jobs.due(turn.now.mono);
+        self.start_resealing(turn);
+    }
+
     /// The next letter is read from the store.
     pub(super) fn reseal_next(&mut self, turn: &mut Turn) {
         self.resealing = false;
