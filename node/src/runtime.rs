@@ -9,6 +9,7 @@
 //!
 //! Started by `main` with everything made by `setup`.
 
+pub mod ahead;
 mod batch;
 pub mod courier;
 mod outage;
@@ -222,8 +223,9 @@ impl Runtime {
             MeshEvent::Heard { from, token, bytes, .. } => Input::Heard { from, token, bytes },
             MeshEvent::Asked { peer, token, bytes } => Input::Asked { peer, token, bytes },
             MeshEvent::Answered { peer, id, answer } => {
-                if answer.is_some() {
+                if let Some(bytes) = &answer {
                     self.links.other_network.remove(&peer);
+                    ahead::verify(&mut self.station, bytes);
                 }
                 Input::Answered { peer, id, answer }
             }
