@@ -5,9 +5,13 @@
 //! the very functions of `cbm-proto`, in a straight line: no mesh, no journal format, no protocol.
 //! Machines differ, so only ratios within one run mean anything. Used by `cbm-bench`.
 
+mod back;
+mod crowd;
 mod floor;
 pub mod http;
+mod machine;
 mod pair;
+mod soak;
 mod table;
 
 use std::error::Error;
@@ -28,12 +32,23 @@ const BURST: usize = 600;
 const IN_FLIGHT: usize = 64;
 /// Distance between two letters of the round trip.
 const PACE: Duration = Duration::from_millis(100);
+/// How long two nodes that have linked are left alone before their memory is read.
+const SETTLE: Duration = Duration::from_secs(2);
 /// Bytes of a letter's text.
 const TEXT: usize = 2_000;
+/// Letters of the catch-up.
+const AWAY: usize = 20_000;
+/// States of the FLASH to everybody, and links of each.
+const STATES: usize = 193;
+const LINKS: usize = 40;
 
 struct Sizes {
     letters: usize,
     burst: usize,
+    away: usize,
+    states: usize,
+    soak: u64,
+    rate: f64,
 }
 
 /// Runs everything, or, as a child, one end of a floor.
@@ -47,6 +62,9 @@ pub fn main(arguments: &[String]) -> Result<(), Failed> {
         return floor::serve(full == "full");
     }
     let sizes = sizes(arguments)?;
+    if sizes.soak > 0 {
+        return soak::run(sizes.soak, sizes.rate);
+    }
     let mut table = Table::default();
     progress("bare floor");
     let bare = floor_round_trips(false, &sizes)?;
@@ -54,17 +72,36 @@ pub fn main(arguments: &[String]) -> Result<(), Failed> {
     let full = floor_round_trips(true, &sizes)?;
     progress("two nodes");
     let pair = Pair::start()?;
+    std::thread::sleep(SETTLE);
+    let idle: Vec<f64> = pair.processes().map(machine::memory).collect::<Result<_, _>>()?;
     let alert = pair.round_trips(sizes.letters, PACE, TEXT)?;
     let bytes = floor::letter_bytes()?;
     progress("burst");
     let rate = pair.burst(sizes.burst, IN_FLIGHT, TEXT)?;
     let alone = floor::primitives_rate(TEXT)?;
+    drop(pair);
+    progress("catch-up");
+    let back = back::measure(sizes.away, TEXT)?;
+    progress("FLASH to everybody");
+    let flash = crowd::flash(sizes.states, LINKS)?;
     table.round_trip("bare floor: three writes, three syncs", &bare, &bare, &full);
     table.round_trip("full floor: the same, sealed and signed", &full, &bare, &full);
     table.round_trip("cbm: send to signed L1, both durable", &alert, &bare, &full);
-    table.rate("primitives alone, one core, letters/s", alone, alone);
-    table.rate("cbm: one pair, 64 in flight, receipts included", rate, alone);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+    table.floor("primitives alone, one core's rate times the cores", alone * cores);
+    let pair = "cbm: one pair, 64 in flight, receipts included";
+    table.share(pair, rate, "primitives alone", alone * cores);
+    table.floor("verification of signatures alone, all cores", back.verified);
+    let taken_in = format!("cbm: catch-up of {} letters of 2 KB, synced", sizes.away);
+    table.share(&taken_in, back.rate, "verification alone", back.verified);
+    table.say("disk, of the envelopes kept", &format!("{:.2} x", back.disk));
+    let ms = |took: Duration| format!("{:.0} ms", took.as_secs_f64() * 1e3);
+    let who = format!("FLASH to all of {} stations, {LINKS} links each, one thread", sizes.states);
+    table.say(&format!("{who}: stored by all"), &ms(flash.stored));
+    table.say(&format!("{who}: L1 of all back"), &ms(flash.receipted));
     table.size("letter of 200 words, one station, bytes on the wire", bytes);
+    let idle: Vec<String> = idle.iter().map(|mb| format!("{mb:.1} MB")).collect();
+    table.say("memory of an idle node, both", &idle.join(", "));
     print!("{}", table.text());
     Ok(())
 }
@@ -75,12 +112,20 @@ fn floor_round_trips(full: bool, sizes: &Sizes) -> Result<Spread, Failed> {
 }
 
 fn sizes(arguments: &[String]) -> Result<Sizes, Failed> {
-    let mut sizes = Sizes { letters: LETTERS, burst: BURST };
+    let mut sizes =
+        Sizes { letters: LETTERS, burst: BURST, away: AWAY, states: STATES, soak: 0, rate: 200.0 };
     for pair in arguments.chunks(2) {
         match pair {
             [name, value] if name == "--letters" => sizes.letters = value.parse()?,
             [name, value] if name == "--burst" => sizes.burst = value.parse()?,
-            other => return Err(format!("unknown: {other:?}; --letters N and --burst N").into()),
+            [name, value] if name == "--away" => sizes.away = value.parse()?,
+            [name, value] if name == "--states" => sizes.states = value.parse()?,
+            [name, value] if name == "--soak" => sizes.soak = value.parse()?,
+            [name, value] if name == "--rate" => sizes.rate = value.parse()?,
+            other => {
+                let known = "--letters, --burst, --away, --states, --soak MINUTES, --rate";
+                return Err(format!("unknown: {other:?}; {known}, each with a number").into());
+            }
         }
     }
     Ok(sizes)

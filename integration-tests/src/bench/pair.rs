@@ -82,6 +82,24 @@ impl Pair {
         Err("the two nodes did not link".into())
     }
 
+    /// Ids of the two processes, the sender's first.
+    pub(super) fn processes(&self) -> impl Iterator<Item = u32> {
+        self.children.iter().map(Child::id)
+    }
+
+    /// Everything that the two keep.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A connection over which letters are sent.
+    ///
+    /// # Errors
+    /// The sender does not listen.
+    pub(super) fn sender(&self, text: usize) -> Result<Sender, Failed> {
+        Ok(Sender { api: self.api("AAA-mfa")?, letter: letter(text).to_string() })
+    }
+
     /// Letters one by one, `pace` apart: from the call of `send` until the addressee's signed L1 is
     /// durable at the sender.
     ///
@@ -149,6 +167,22 @@ impl Drop for Pair {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+}
+
+/// See [`Pair::sender`].
+pub(super) struct Sender {
+    api: Http,
+    letter: String,
+}
+
+impl Sender {
+    /// One letter, until its L1.
+    ///
+    /// # Errors
+    /// A node says no.
+    pub(super) fn one(&mut self) -> Result<(), Failed> {
+        one(&mut self.api, &self.letter)
     }
 }
 

@@ -48,10 +48,20 @@ impl Table {
         );
     }
 
-    /// Letters a second, beside what the primitives alone allow.
-    pub(super) fn rate(&mut self, what: &str, rate: f64, alone: f64) {
+    /// A rate that the machine alone reaches.
+    pub(super) fn floor(&mut self, what: &str, rate: f64) {
+        let _ = writeln!(self.lines, "{what}\n    {rate:.0}/s");
+    }
+
+    /// A rate, beside what a floor of this name allows.
+    pub(super) fn share(&mut self, what: &str, rate: f64, floor: &str, alone: f64) {
         let share = 100.0 * rate / alone.max(1e-9);
-        let _ = writeln!(self.lines, "{what}\n    {rate:.0}/s; {share:.0} % of primitives alone");
+        let _ = writeln!(self.lines, "{what}\n    {rate:.0}/s; {share:.0} % of {floor}");
+    }
+
+    /// Anything else.
+    pub(super) fn say(&mut self, what: &str, value: &str) {
+        let _ = writeln!(self.lines, "{what}\n    {value}");
     }
 
     /// A size.

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! cargo build --release -p cbm-node -p cbm-integration-tests
-//! target/release/cbm-bench [--letters N] [--burst N]
+//! target/release/cbm-bench [--letters N] [--burst N] [--away N] [--states N]
+//! target/release/cbm-bench --soak MINUTES [--rate N]
 //! ```
 //!
 //! Exit code 0 when everything was measured, whatever came out; a bench judges nothing.
