@@ -146,6 +146,9 @@ pub const HEADERS_BURST: u64 = 120;
 pub const FUTURE_FLAG: u64 = 5 * MINUTE;
 /// Own clock further from the median of the peers than this is in doubt.
 pub const CLOCK_DOUBT: u64 = 2 * MINUTE;
+/// Letters remembered that are not said again because they expired: a clock that was wrong when they
+/// did brings the first so many of them back.
+pub const EXPIRED_NOTED: usize = 4_096;
 /// Pair-lane envelopes carried for others are kept this long.
 pub const CARRY_PAIR: u64 = 72 * HOUR;
 /// Pair-lane envelopes carried for others at once; more are left to other carriers.

@@ -7,6 +7,7 @@
 //! (restore), `letgo` (what may be let go), `people` (checks, incidents), `proof` (authors that wrote twice), `view` (questions that people ask). Called by `node/src/runtime.rs` and by the
 //! simulator, by nobody else.
 
+mod clock;
 mod generations;
 mod hear;
 mod letgo;
@@ -140,6 +141,8 @@ pub struct Station {
     resealing: bool,
     voice: Voice,
     schedule: Schedule,
+    /// Letters that are not said again because they expired.
+    expired: BTreeSet<(MsgId, StationId)>,
     /// What people found out about the keys of others.
     checks: Checks,
     incidents: Incidents,
@@ -198,6 +201,7 @@ impl Station {
             resealing: false,
             voice: Voice::default(),
             schedule: Schedule::default(),
+            expired: BTreeSet::new(),
             checks: Checks::default(),
             incidents: Incidents::default(),
             proofs: Proofs::default(),
@@ -232,6 +236,7 @@ impl Station {
     /// Takes one input. Never fails; what cannot be done is answered in words.
     pub fn handle(&mut self, now: Now, entropy: &[u8; 32], input: Input) -> Effects {
         let mut turn = Turn::new(now, entropy);
+        self.feel_clock(&mut turn);
         match input {
             Input::Submit { token, draft } => {
                 let result = self.submit(&mut turn, *draft);

@@ -153,7 +153,7 @@ fn cause(links: &Links, id: &StationId) -> Option<String> {
 /// How the node is.
 #[must_use]
 pub(super) fn health(station: &Station, now: Now, links: &Links) -> Health {
-    let (clocks_heard, clock_offset_ms) = station.clock_offset(now.mono);
+    let (clocks_heard, clock_offset_ms) = station.clock_offset(now);
     let directory = station.directory();
     Health {
         station: name(station.directory(), &station.me()),

@@ -223,11 +223,15 @@ impl Station {
             return;
         }
         let wall = self.trusted(turn.now);
-        let open = self.outbox.get(&msg).is_some_and(|letter| {
+        let owes = |letter: &&Outgoing| {
             letter.envelope.is_some()
                 && letter.owed.get(&station).is_some_and(|owed| !owed.stored())
-                && wall.is_none_or(|wall| wall < letter.expires_at)
-        });
+        };
+        let owed = self.outbox.get(&msg).filter(owes).map(|letter| letter.expires_at);
+        let open = owed.is_some_and(|end| wall.is_none_or(|wall| wall < end));
+        if owed.is_some() && !open {
+            self.note_expired(msg, station);
+        }
         match self.voice.speaks {
             Speaks::Yes if open => {}
             Speaks::Asking if open => {

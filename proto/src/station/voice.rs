@@ -13,15 +13,13 @@ use bytes::Bytes;
 
 use crate::envelope::Envelope;
 use crate::event::{Notice, Speak, Topic};
-use crate::id::{EnvelopeId, FeedId, Incarnation, PartyCode, StationId};
-use crate::limits::{
-    BEACON_EVERY, BEACON_SILENCE, CLOCK_DOUBT, FUTURE_FLAG, HEADS_GRACE, HEADS_WAIT,
-};
+use crate::id::{EnvelopeId, FeedId, Incarnation, StationId};
+use crate::limits::{BEACON_EVERY, BEACON_SILENCE, FUTURE_FLAG, HEADS_GRACE, HEADS_WAIT};
 use crate::schedule::Timer;
 use crate::seal;
 use crate::sync::{self, Ask, Entry};
 use crate::terms::Cause;
-use crate::time::{MINUTE, Mono, SECOND, Timestamp};
+use crate::time::{Mono, Now, SECOND, Timestamp};
 use crate::wire::{self, own::What};
 
 use super::{
@@ -55,8 +53,6 @@ pub struct Heartbeat {
     pub heard: Mono,
     /// Its wall clock.
     pub wall: Timestamp,
-    /// Its wall clock minus ours, milliseconds.
-    pub offset: i64,
     /// Version of the accord that it goes by.
     pub accord: u32,
 }
@@ -85,6 +81,8 @@ pub(super) struct Voice {
     /// The newest wall time in an own record.
     pub(super) newest: Timestamp,
     pub(super) trusted: bool,
+    /// Both clocks at the last call.
+    pub(super) clocks: Option<Now>,
     hung_up: BTreeMap<StationId, Mono>,
     /// The newest beacons of others, to be shown to them.
     pub(super) echoes: BTreeMap<StationId, VecDeque<(Mono, Bytes)>>,
@@ -116,6 +114,7 @@ impl Default for Voice {
             forgotten: Timestamp::default(),
             newest: Timestamp::default(),
             trusted: true,
+            clocks: None,
             hung_up: BTreeMap::new(),
             echoes: BTreeMap::new(),
             drawn: None,
@@ -412,38 +411,11 @@ impl Station {
         if self.voice.beacons.get(&author).is_some_and(stale) {
             return false;
         }
-        let offset = i64::try_from(made.0).unwrap_or(i64::MAX)
-            - i64::try_from(turn.now.wall.0).unwrap_or(i64::MAX);
         let accord = envelope.header().accord_version;
-        let heartbeat = Heartbeat { heard: turn.now.mono, wall: made, offset, accord };
+        let heartbeat = Heartbeat { heard: turn.now.mono, wall: made, accord };
         self.voice.beacons.insert(author, heartbeat);
         self.keep_echo(turn, envelope);
         true
-    }
-
-    /// How many parties' clocks were heard of late, and the median of theirs minus ours,
-    /// milliseconds. A party counts once, however many stations it has.
-    #[must_use]
-    pub fn clock_offset(&self, now: Mono) -> (usize, i64) {
-        let mut parties: BTreeMap<&PartyCode, Vec<i64>> = BTreeMap::new();
-        for (id, heartbeat) in &self.voice.beacons {
-            let fresh = now.since(heartbeat.heard) < 5 * MINUTE;
-            if let Some(member) = self.directory.member(id).filter(|_| fresh) {
-                parties.entry(member.name.party()).or_default().push(heartbeat.offset);
-            }
-        }
-        let offsets: Vec<i64> = parties.into_values().map(median).collect();
-        (offsets.len(), median(offsets))
-    }
-
-    fn judge_clock(&mut self, turn: &mut Turn) {
-        let (parties, median) = self.clock_offset(turn.now.mono);
-        let off = parties >= 3 && median.unsigned_abs() > CLOCK_DOUBT;
-        let trusted = !off && turn.now.wall >= self.voice.newest;
-        if trusted != self.voice.trusted {
-            self.voice.trusted = trusted;
-            turn.speak(Speak::Tell(Notice::ClockInDoubt(!trusted)));
-        }
     }
 
     /// A dead gossip stream leaves the connection up and says nothing; only a beacon that stays
@@ -471,8 +443,3 @@ impl Station {
 
 /// Entries of each kind in the notice of an incarnation.
 const NOTICE_ENTRIES: usize = 256;
-
-fn median(mut offsets: Vec<i64>) -> i64 {
-    offsets.sort_unstable();
-    offsets.get(offsets.len() / 2).copied().unwrap_or(0)
-}
