@@ -44,9 +44,14 @@ pub struct Outcome {
 /// Runs the world of one seed.
 #[must_use]
 pub fn run(seed: u64, planted: Option<Planted>, verbose: bool) -> Outcome {
-    let options = Options::draw(seed, planted);
+    run_world(Options::draw(seed, planted), verbose)
+}
+
+/// Runs one world.
+#[must_use]
+pub fn run_world(options: Options, verbose: bool) -> Outcome {
     let mut outcome = Outcome {
-        seed,
+        seed: options.seed,
         world: options.to_string(),
         failure: None,
         trace: Digest([0; 32]),
@@ -102,7 +107,7 @@ pub fn many(
     planted: Option<Planted>,
     each: impl FnMut(Outcome) -> bool,
 ) {
-    spread(seeds, |seed| run(seed, planted, false), each);
+    spread(seeds, |seed| run(*seed, planted, false), each);
 }
 
 /// The first of these seeds that shows a planted fault, if one does.
@@ -115,14 +120,14 @@ pub fn hunt(seeds: impl Iterator<Item = u64>, planted: Planted) -> Option<Outcom
     shown
 }
 
-/// Does the same for each seed on two threads, in order of the seeds; hands each outcome to `each`,
+/// Does the same for each seed, or world, on two threads, in order; hands each outcome to `each`,
 /// which says whether to go on.
-pub fn spread<T: Send>(
-    seeds: impl Iterator<Item = u64>,
-    run: impl Fn(u64) -> T + Sync,
+pub fn spread<S: Sync, T: Send>(
+    seeds: impl Iterator<Item = S>,
+    run: impl Fn(&S) -> T + Sync,
     mut each: impl FnMut(T) -> bool,
 ) {
-    let seeds: Vec<u64> = seeds.collect();
+    let seeds: Vec<S> = seeds.collect();
     let next = AtomicU64::new(0);
     let (say, hear) = sync_channel(4);
     std::thread::scope(|scope| {
@@ -134,7 +139,7 @@ pub fn spread<T: Send>(
                     let seed = usize::try_from(at).ok().and_then(|at| seeds.get(at));
                     let Some(seed) = seed else { return };
                     // Nobody listens any more: the caller has seen enough.
-                    if say.send(run(*seed)).is_err() {
+                    if say.send(run(seed)).is_err() {
                         return;
                     }
                 }

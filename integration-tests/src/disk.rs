@@ -4,11 +4,11 @@
 //! was appended is left, at least all that a successful sync covered. Beyond that contract it can
 //! go back in time, as a restored backup or a rolled-back virtual machine does. Used by `world`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use cbm_proto::envelope::{Envelope, Kind};
-use cbm_proto::id::{EnvelopeId, FeedId, MsgId};
+use cbm_proto::id::{EnvelopeId, FeedId, MsgId, StationId};
 use cbm_proto::journal::{Record, RecordKind};
 use cbm_proto::limits::{BATCH_BYTES, BATCH_COUNT};
 use cbm_proto::sync::Numbers;
@@ -137,6 +137,35 @@ impl Disk {
     #[must_use]
     pub fn numbered(&self, feed: FeedId, seq: u64) -> Option<Bytes> {
         self.places.get(&(feed, seq)).map(|at| self.records[*at].bytes.clone())
+    }
+
+    /// The largest durable number of each feed of an author.
+    #[must_use]
+    pub fn ends(&self, author: StationId) -> BTreeMap<FeedId, u64> {
+        let durable = |(place, at): (&(FeedId, u64), &usize)| (*at < self.synced).then_some(*place);
+        self.places.iter().filter_map(durable).filter(|(feed, _)| feed.author == author).collect()
+    }
+
+    /// Earlier states in which a draft waited.
+    #[must_use]
+    pub fn waiting_images(&self) -> Vec<Image> {
+        let mut waits = BTreeSet::new();
+        let mut images = self.images.iter();
+        let mut out = Vec::new();
+        let mut next = images.next();
+        for (at, record) in self.records.iter().enumerate() {
+            while let Some(image) = next.filter(|image| image.length <= at) {
+                out.extend((!waits.is_empty()).then_some(*image));
+                next = images.next();
+            }
+            let msg = record.bytes.get(..MsgId::LEN);
+            match record.kind {
+                RecordKind::Taken => drop(waits.insert(msg)),
+                RecordKind::Sent => drop(waits.remove(&msg)),
+                _ => {}
+            }
+        }
+        out
     }
 
     /// Answers a want as the node's store does: in order, bounded, and whether more is held.

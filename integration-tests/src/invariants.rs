@@ -17,7 +17,7 @@ use std::fmt;
 use bytes::Bytes;
 use cbm_proto::envelope::{Envelope, Kind};
 use cbm_proto::event::{Notice, Speak, Token, Verdict};
-use cbm_proto::id::{EnvelopeId, FeedId, MsgId, StationId};
+use cbm_proto::id::{EnvelopeId, FeedId, Incarnation, MsgId, StationId};
 use cbm_proto::limits::RANGES_MAX;
 use cbm_proto::station::Speaks;
 use cbm_proto::sync::Ask;
@@ -48,9 +48,13 @@ pub enum Failure {
 /// Whether everything held so far.
 pub type Held = Result<(), Failure>;
 
-/// Every number of a feed that an honest station used in public, and for which header.
+/// Every number of a feed that an honest station used in public, and for which header; and who held
+/// more of a station's feed than its disk did, when that had gone back.
 #[derive(Debug, Default)]
-pub struct Spoken(BTreeMap<(FeedId, u64), EnvelopeId>);
+pub struct Spoken {
+    used: BTreeMap<(FeedId, u64), EnvelopeId>,
+    more: BTreeSet<(StationId, Incarnation, Ix)>,
+}
 
 impl Failure {
     /// An invariant that does not hold.
@@ -90,12 +94,37 @@ impl Spoken {
     /// Forgets what only this author knew: after its disk went back in time, numbers that nobody
     /// else holds were never used as far as anyone can tell.
     pub fn forget(&mut self, author: StationId, held: impl Fn(&EnvelopeId) -> bool) {
-        self.0.retain(|(feed, _), id| feed.author != author || held(id));
+        self.used.retain(|(feed, _), id| feed.author != author || held(id));
+    }
+
+    /// This machine holds more of a feed than the disk of its author.
+    pub fn holds_more(&mut self, feed: FeedId, machine: Ix) {
+        self.more.insert((feed.author, feed.incarnation, machine));
+    }
+
+    /// This machine's own disk went back: what it held it need not hold any more.
+    pub fn holds_nothing(&mut self, machine: Ix) {
+        self.more.retain(|(.., holder)| *holder != machine);
+    }
+
+    fn goes_on(&self, station: StationId, incarnation: Incarnation) -> Held {
+        let same = |(author, inc, _): &&(StationId, Incarnation, Ix)| {
+            *author == station && *inc == incarnation
+        };
+        match self.more.iter().find(same) {
+            None => Ok(()),
+            Some((.., holder)) => {
+                let what = format!(
+                    "{station:?} goes on in {incarnation:?}, of which machine {holder} held more"
+                );
+                Err(Failure::broken("I6", what))
+            }
+        }
     }
 
     fn uses(&mut self, envelope: &Envelope) -> Held {
         let (feed, seq, id) = (envelope.feed(), envelope.header().seq, envelope.id());
-        match self.0.insert((feed, seq), id) {
+        match self.used.insert((feed, seq), id) {
             Some(before) if before != id => Err(Failure::broken(
                 "I6",
                 format!(
@@ -161,6 +190,10 @@ pub fn noticed(world: &mut World, ix: Ix, notice: &Notice) -> Held {
             if *level < Level::L1 {
                 return Ok(());
             }
+            if world.liar.is_some_and(|ix| world.machines[ix].station == *station) {
+                let what = format!("{name} believes {station:?}, whose receipts name nothing sent");
+                return Err(Failure::broken("I2", what));
+            }
             let stored = |m: &&Machine| m.disk.opened(msg) || m.rolled_back;
             let mut theirs = world.machines.iter().filter(|m| m.station == *station);
             if theirs.any(|m| stored(&m)) {
@@ -174,6 +207,9 @@ pub fn noticed(world: &mut World, ix: Ix, notice: &Notice) -> Held {
         Notice::Letter(msg) => {
             world.watch.shown(ix, *msg)?;
             shown(world, ix, msg)
+        }
+        Notice::Speaks(incarnation) => {
+            world.spoken.goes_on(world.machines[ix].station, *incarnation)
         }
         Notice::Clone if !world.cloned.contains(&world.machines[ix].station) => {
             Err(Failure::broken("I6", format!("{name} says CLONE, but nobody else has its keys")))
@@ -314,6 +350,9 @@ fn owed(world: &World, letter: &Letter, msg: &MsgId) -> Option<String> {
         if !shown {
             return Some(format!("{} does not have it", machine.name));
         }
+        if world.liar.is_some_and(|ix| world.machines[ix].station == machine.station) {
+            continue;
+        }
         if told.level < Some(Level::L1) {
             return Some(format!("{} is not known to have it: {:?}", machine.name, told.level));
         }
@@ -337,18 +376,28 @@ fn answered(decision: Decision, level: Option<Level>, outcome: Option<Outcome>) 
 pub fn uneven(world: &World) -> Option<String> {
     let states = world.machines.iter().filter(|machine| !machine.watches);
     let held = states.filter_map(|m| m.station().map(|s| (m, feeds_of(s)))).collect::<Vec<_>>();
-    let mut all: Vec<FeedId> = held.iter().flat_map(|(_, feeds)| feeds.keys().copied()).collect();
-    all.dedup();
+    let all: BTreeSet<FeedId> = held.iter().flat_map(|(_, f)| f.keys().copied()).collect();
     for feed in all {
+        let stations = || held.iter().filter_map(|(machine, _)| machine.station());
+        let members = stations().find_map(|s| s.directory().lane_members(&feed.lane))?;
+        let held = || held.iter().filter(|(machine, _)| members.contains(&machine.station));
         let of = |feeds: &BTreeMap<FeedId, (u64, u64)>| feeds.get(&feed).copied().unwrap_or((0, 0));
-        let whole = of(&held[0].1);
-        if held.iter().any(|(_, feeds)| of(feeds) != whole) || whole.0 != whole.1 {
+        let whole = held().map(|(_, feeds)| of(feeds)).max().unwrap_or((0, 0));
+        let holes = whole.0 != whole.1 && !went_away(world, feed, whole);
+        if holes || held().any(|(_, feeds)| of(feeds) != whole) {
             let each: Vec<String> =
-                held.iter().map(|(m, feeds)| format!("{} {:?}", m.name, of(feeds))).collect();
+                held().map(|(m, feeds)| format!("{} {:?}", m.name, of(feeds))).collect();
             return Some(format!("{feed:?}: (mark, last) is {}", each.join(", ")));
         }
     }
     None
+}
+
+/// Whether the next number of a feed is on no disk any more: it went away with its author's.
+fn went_away(world: &World, feed: FeedId, (mark, _): (u64, u64)) -> bool {
+    let lost = |m: &Machine| m.station == feed.author && m.rolled_back;
+    let held = |m: &Machine| m.disk.numbered(feed, mark + 1).is_some();
+    world.machines.iter().any(lost) && !world.machines.iter().any(held)
 }
 
 /// Mark and largest number of each feed on a group lane.

@@ -49,6 +49,27 @@ pub struct Swarm {
     pub jump: u64,
     /// Times that the parties agree on another version of the accord.
     pub accords: usize,
+    /// Groups that some of the parties found.
+    pub groups: usize,
+    /// Times that a machine comes back with an empty data folder and its old keys.
+    pub vanished: usize,
+    /// Machines whose packets take longer than those of others.
+    pub slow: usize,
+    /// By so much, at most, milliseconds.
+    pub slowness: u64,
+    /// Packets take up to hours, and outlive the link that they were sent over.
+    pub late: bool,
+    /// How long the stations are two sets that hear nothing of one another, milliseconds.
+    pub apart: u64,
+    /// Batches of several records in the middle of which the power fails, per mille.
+    pub torn: u64,
+    /// People write as soon as their machine is back; a machine whose disk went back loses its power
+    /// again while it asks, and went back to where a draft waited.
+    pub eager: bool,
+    /// Letters expire soon, per mille.
+    pub hurried: u64,
+    /// A station whose receipts name what nobody sent.
+    pub liar: bool,
 }
 
 /// Everything that is decided before the first event.
@@ -121,6 +142,13 @@ impl Options {
     /// The world that this seed stands for.
     #[must_use]
     pub fn draw(seed: u64, planted: Option<Planted>) -> Self {
+        swarm::more(Self::drawn_before(seed, planted))
+    }
+
+    /// The world that this seed stood for before worlds had groups, many stations, days of silence,
+    /// slow machines and folders that vanish: what failed then is kept as it was.
+    #[must_use]
+    pub fn drawn_before(seed: u64, planted: Option<Planted>) -> Self {
         let mut chance = Chance::new(seed, "options");
         let parties = chance.between(2..=5);
         let mut stations = Vec::new();
@@ -168,7 +196,7 @@ impl Options {
     /// Time after which no packet sent before is still under way, milliseconds.
     #[must_use]
     pub const fn longest_delay(&self) -> u64 {
-        2 * self.weather.delay + SECOND
+        2 * (self.weather.delay + 2 * self.swarm.slowness) + SECOND
     }
 }
 

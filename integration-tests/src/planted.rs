@@ -39,7 +39,7 @@ const fn station(name: &'static str, fault: Fault, within: u64) -> Row {
 }
 
 /// Every fault, with the seeds within which it must show.
-pub const TABLE: [Row; 18] = [
+pub const TABLE: [Row; 19] = [
     station("gap-ignored", Fault::GapIgnored, 5),
     station("mark-past-hole", Fault::MarkPastHole, 5),
     row("receipt-before-sync", Planted::ReceiptBeforeSync, 60),
@@ -58,6 +58,7 @@ pub const TABLE: [Row; 18] = [
     station("statement-dropped", Fault::StatementDropped, 60),
     station("sibling-forgotten", Fault::SiblingForgotten, 15),
     station("noted-first", Fault::NotedFirst, 200),
+    station("content-unchecked", Fault::ContentUnchecked, 15),
 ];
 
 /// The row of this name.

@@ -9,6 +9,7 @@
 mod changes;
 mod chaos;
 mod founding;
+mod groups;
 mod letters;
 mod people;
 mod shell;
@@ -36,6 +37,7 @@ use crate::watch::Watch;
 
 use chaos::Misfortune;
 use founding::Founded;
+use groups::Group;
 use traffic::{Heard, Packet, Question};
 
 pub use letters::Written;
@@ -61,6 +63,8 @@ pub struct Machine {
     skew: i64,
     /// It does nothing before this time.
     stalled_until: u64,
+    /// Each packet from it or to it takes longer by so much, milliseconds.
+    slow: u64,
     /// How often it was started.
     runs: u64,
     /// It stays off until somebody starts it.
@@ -112,10 +116,14 @@ enum Event {
     Redial,
     /// A person writes a letter.
     Write,
+    /// A person writes a letter at this machine.
+    WriteAt(Ix),
     /// The officer of a machine looks into the inbox.
     Officer(Ix),
     /// A station takes the keys of its certificate.
     TakeKeys(Ix),
+    /// People hand in the charters of their groups at a machine.
+    Charters(Ix),
     /// Something bad.
     Misfortune(Misfortune),
 }
@@ -148,9 +156,12 @@ pub struct World {
     pub forgers: BTreeSet<StationId>,
     /// Machines of which a second copy runs: a station's CLONE is expected there.
     pub cloned: BTreeSet<StationId>,
+    /// A machine whose receipts name what nobody sent.
+    pub liar: Option<Ix>,
     /// Gossip messages that were rejected, by whom they came from.
     pub rejected: u64,
     founded: Founded,
+    groups: Vec<Group>,
     weather: Weather,
     faults: bool,
     officers: bool,
@@ -191,8 +202,10 @@ impl World {
             watch: Watch::default(),
             forgers: BTreeSet::new(),
             cloned: BTreeSet::new(),
+            liar: None,
             rejected: 0,
             founded,
+            groups: Vec::new(),
             now: 0,
             serial: 0,
             queue: BTreeMap::new(),
@@ -268,11 +281,16 @@ impl World {
                 Ok(())
             }
             Event::Write => self.write(),
+            Event::WriteAt(ix) => self.write_at(ix),
             Event::Officer(ix) => {
                 self.officer(ix);
                 Ok(())
             }
             Event::TakeKeys(ix) => self.take_keys(ix),
+            Event::Charters(ix) => {
+                self.hand_in_charters(ix);
+                Ok(())
+            }
             Event::Misfortune(misfortune) => self.misfortune(misfortune),
         }
     }

@@ -16,7 +16,7 @@ fn failures(seeds: impl Iterator<Item = u64>) -> (Vec<String>, usize) {
     let (mut failed, mut conflicts) = (Vec::new(), 0);
     campaign::spread(
         seeds,
-        |seed| histories::run(seed, false),
+        |seed| histories::run(*seed, false),
         |outcome| {
             conflicts += outcome.conflicts;
             let told = |failure| format!("history {}: {failure}\n{}", outcome.seed, outcome.story);

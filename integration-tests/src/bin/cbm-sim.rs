@@ -1,5 +1,5 @@
 //! `cbm-sim [SEED] [--seeds N] [--from S] [--fault NAME] [--coverage] [--verbose]`:
-//! worlds drawn from seeds.
+//! worlds drawn from seeds. `cbm-sim SEED --before`: the world of a seed before worlds grew.
 //! `cbm-sim --histories N [--from S]`: histories of membership that must end in one state.
 //!
 //! Without a number it runs one seed that it draws and prints. A failing seed, given again, fails
@@ -12,6 +12,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use cbm_integration_tests::campaign::{self, Outcome};
 use cbm_integration_tests::coverage::Seen;
 use cbm_integration_tests::histories;
+use cbm_integration_tests::options::Options;
 use cbm_integration_tests::planted::{self, Row};
 
 struct Arguments {
@@ -21,6 +22,7 @@ struct Arguments {
     histories: Option<u64>,
     verbose: bool,
     coverage: bool,
+    before: bool,
 }
 
 fn main() -> ExitCode {
@@ -53,6 +55,7 @@ fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
         histories: None,
         verbose: false,
         coverage: false,
+        before: false,
     };
     let mut from = None;
     while let Some(word) = words.next() {
@@ -62,6 +65,7 @@ fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--histories" => out.histories = Some(number(&value()?)?),
             "--from" => from = Some(number(&value()?)?),
             "--verbose" => out.verbose = true,
+            "--before" => out.before = true,
             "--coverage" => out.coverage = true,
             "--fault" => out.faults = faults(&value()?)?,
             seed => from = Some(number(seed)?),
@@ -101,7 +105,8 @@ fn tell(outcome: &Outcome) {
 }
 
 fn one(arguments: &Arguments) -> ExitCode {
-    let outcome = campaign::run(arguments.from, None, arguments.verbose);
+    let draw = if arguments.before { Options::drawn_before } else { Options::draw };
+    let outcome = campaign::run_world(draw(arguments.from, None), arguments.verbose);
     tell(&outcome);
     outcome.failure.map_or(ExitCode::SUCCESS, |failure| ExitCode::from(failure.code()))
 }
@@ -165,7 +170,7 @@ fn membership(from: u64, count: u64, verbose: bool) -> ExitCode {
     let (mut slowest, mut healed) = (0, 0);
     campaign::spread(
         from..from + count,
-        |seed| histories::run(seed, verbose && count == 1),
+        |seed| histories::run(*seed, verbose && count == 1),
         |outcome| {
             changes += outcome.changes;
             documents += outcome.compared.1;

@@ -17,6 +17,8 @@ pub(super) enum Misfortune {
     RollBack(Ix),
     /// A machine is restored from an old backup while it is off, and knows it.
     Restore(Ix),
+    /// A machine stops, and comes back with an empty data folder and its first keys.
+    Vanish(Ix),
     /// A party certifies new keys of a station, which takes them some time later.
     NewKeys(Ix),
     /// A machine does nothing for this many milliseconds; its links stay.
@@ -52,7 +54,13 @@ impl World {
             let (left, right) = order.split_at(1 + self.chance.misfortune.index(machines - 1));
             let cables = left.iter().flat_map(|a| right.iter().map(|b| (*a, *b))).collect();
             let lasts = self.chance.misfortune.between(5 * SECOND..=90 * SECOND);
-            self.draw_time(Misfortune::Cut(cables, lasts));
+            if self.options.swarm.apart > 0 {
+                let at = self.chance.misfortune.between(5 * SECOND..=MINUTE);
+                let lasts = self.options.swarm.apart;
+                self.schedule(at, Event::Misfortune(Misfortune::Cut(cables, lasts)));
+            } else {
+                self.draw_time(Misfortune::Cut(cables, lasts));
+            }
         }
         if self.options.crash > 0 {
             for _ in 0..self.chance.misfortune.below(4) {
@@ -93,6 +101,19 @@ impl World {
             let ix = self.chance.misfortune.index(machines);
             self.draw_time(Misfortune::NewAccord(ix));
         }
+        for _ in 0..swarm.vanished {
+            let ix = self.chance.misfortune.index(machines);
+            self.draw_time(Misfortune::Vanish(ix));
+        }
+        for _ in 0..swarm.slow {
+            let ix = self.chance.misfortune.index(machines);
+            self.machines[ix].slow = self.chance.misfortune.between(1..=swarm.slowness);
+        }
+        self.draw_groups();
+        if swarm.liar {
+            let states: usize = self.options.stations.iter().sum();
+            self.liar = Some(self.chance.misfortune.index(states));
+        }
     }
 
     fn draw_time(&mut self, misfortune: Misfortune) {
@@ -113,20 +134,18 @@ impl World {
                 self.after(away, Event::Start(ix));
             }
             Misfortune::RollBack(ix) => {
-                let images = self.machines[ix].disk.images();
-                let image = images.get(self.chance.misfortune.index(images.len())).copied();
-                if let Some(image) = image {
+                if let Some(image) = self.draw_image(ix) {
                     let moved = self.chance.misfortune.happens(300);
                     self.roll_back(ix, image, moved);
+                    self.cut_power_again(ix);
                 }
             }
             Misfortune::Restore(ix) => {
-                let images = self.machines[ix].disk.images();
-                let image = images.get(self.chance.misfortune.index(images.len())).copied();
-                if let Some(image) = image {
+                if let Some(image) = self.draw_image(ix) {
                     self.bring_back(ix, image);
                 }
             }
+            Misfortune::Vanish(ix) => self.vanish(ix),
             Misfortune::NewKeys(ix) => self.certify_new_keys(ix),
             Misfortune::Stall(ix, lasts) => self.machines[ix].stalled_until = self.now + lasts,
             Misfortune::Jump(ix, far) => self.machines[ix].skew += far,
@@ -142,6 +161,23 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// A state that a machine's disk goes back to; in some worlds rather one in which a draft waited.
+    fn draw_image(&mut self, ix: Ix) -> Option<Image> {
+        let disk = &self.machines[ix].disk;
+        let waiting = if self.options.swarm.eager { disk.waiting_images() } else { Vec::new() };
+        let images = if waiting.is_empty() { disk.images() } else { &waiting[..] };
+        images.get(self.chance.misfortune.index(images.len())).copied()
+    }
+
+    /// In some worlds a machine whose disk went back loses its power again while it asks.
+    fn cut_power_again(&mut self, ix: Ix) {
+        if self.options.swarm.eager && self.chance.misfortune.happens(700) {
+            let back = self.machines[ix].rests_until;
+            let pause = self.chance.misfortune.between(200..=6_000);
+            self.schedule(back + pause, Event::Misfortune(Misfortune::PowerCut(ix)));
+        }
     }
 
     /// Cuts cables; whoever has a link over one notices within some seconds.
@@ -160,18 +196,33 @@ impl World {
     /// The machine goes off, its disk back to this image, and comes on again when no packet that
     /// was sent before is still under way. `moved`: its file has another identity then.
     pub(super) fn roll_back(&mut self, ix: Ix, image: Image, moved: bool) {
+        self.set_back(ix, image, self.options.longest_delay());
+        self.machines[ix].moved |= moved;
+    }
+
+    /// The machine goes off, its disk back to this image, and comes on again after so long and up to
+    /// half a minute.
+    fn set_back(&mut self, ix: Ix, image: Image, rests: u64) {
         self.power_off(ix);
         let forgotten = self.machines[ix].disk.roll_back(image);
         self.watch.off(ix, &self.machines[ix].disk, true);
         self.note(ix, &format!("goes back to {} ms", image.at), &[]);
+        self.spoken.holds_nothing(ix);
         self.model.forget(ix, &forgotten);
-        let back =
-            self.now + self.options.longest_delay() + self.chance.misfortune.below(30 * SECOND);
+        let back = self.now + rests + self.chance.misfortune.below(30 * SECOND);
         let machine = &mut self.machines[ix];
-        machine.moved |= moved;
         machine.rests_until = back;
         machine.rolled_back = true;
         self.schedule(back, Event::Start(ix));
+    }
+
+    /// The machine goes off, and comes on again soon with an empty data folder, its first keys, and
+    /// the documents that it was founded with. Nothing of before needs to have arrived: it begins an
+    /// incarnation whatever others hold.
+    pub(super) fn vanish(&mut self, ix: Ix) {
+        self.set_back(ix, Image { length: 0, at: 0 }, 0);
+        let machine = &mut self.machines[ix];
+        (machine.moved, machine.restored) = (false, None);
     }
 
     /// The machine goes off, and comes on again with a disk that was restored from a backup of this
@@ -195,11 +246,13 @@ impl World {
         for ix in 0..self.machines.len() {
             self.machines[ix].held = false;
             self.machines[ix].stalled_until = 0;
+            self.machines[ix].slow = 0;
             // Clocks are set.
             let skew = i64::try_from(self.options.skew).unwrap_or(0);
             self.machines[ix].skew = self.machines[ix].skew.clamp(0, skew);
             self.schedule(self.now, Event::Start(ix));
         }
+        self.hand_in_all_charters();
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cbm_proto::accord::make::{self, CertificateDraft};
 use cbm_proto::accord::{self, Directory, Founding, Role, Scopes};
-use cbm_proto::id::{PartyCode, StationId, StationName};
+use cbm_proto::id::{LaneId, PartyCode, StationId, StationName};
 use cbm_proto::journal::RecordKind;
 use cbm_proto::keys::StationKeys;
 use cbm_proto::primitives::{DsaSecret, Entropy, EpochSecret, SignSecret};
@@ -69,6 +69,7 @@ impl Founded {
             moved: false,
             skew: i64::try_from(skew()).unwrap_or(0),
             stalled_until: 0,
+            slow: 0,
             runs: 0,
             held: false,
             rests_until: 0,
@@ -147,6 +148,11 @@ impl Founded {
         }
         (keys.older, keys.archive) = (older, first.archive.clone());
         Some(keys)
+    }
+
+    /// Whether a lane was there from the founding on: everybody's.
+    pub(super) fn lane(&self, lane: &LaneId) -> bool {
+        self.directory.lane_members(lane).is_some()
     }
 
     pub(super) const fn directory(&self) -> &Directory {

@@ -10,9 +10,10 @@ use cbm_proto::id::PartyCode;
 use cbm_proto::letter::Letter;
 use cbm_proto::primitives::digest;
 use cbm_proto::terms::{Precedence, Status};
+use cbm_proto::time::{HOUR, Timestamp};
 use serde_json::{Value, json};
 
-use super::World;
+use super::{BEGINNING, World};
 use crate::chance::Chance;
 use crate::invariants::Failure;
 use crate::network::Ix;
@@ -24,6 +25,8 @@ const BANNER: &str = "EXERCISE EXERCISE EXERCISE";
 pub struct Written {
     /// Name of the type.
     pub kind: &'static str,
+    /// Name of the group on whose lane it goes; none: everybody's.
+    pub group: Option<String>,
     /// Parties that owe an answer.
     pub to: Vec<PartyCode>,
     /// Parties that get a copy.
@@ -32,6 +35,8 @@ pub struct Written {
     pub precedence: Precedence,
     /// Its status.
     pub status: Status,
+    /// When it expires, if earlier than others do.
+    pub expires_at: Option<Timestamp>,
     /// Words of remarks, each of 40 characters.
     pub words: usize,
     /// Size of the file that comes with it, bytes; none for 0.
@@ -44,10 +49,12 @@ impl Written {
     pub const fn note(to: Vec<PartyCode>) -> Self {
         Self {
             kind: "operator-note",
+            group: None,
             to,
             info: Vec::new(),
             precedence: Precedence::Routine,
             status: Status::Actual,
+            expires_at: None,
             words: 3,
             file: 0,
         }
@@ -71,6 +78,9 @@ impl Written {
             _ => format!("Letter {number}"),
         };
         json["subject"] = texts(&subject);
+        if let Some(at) = self.expires_at {
+            json["expires_at"] = json!(at.to_string());
+        }
         json["remarks"] = texts(&remarks);
         if self.status == Status::Exercise {
             json["exercise_id"] = json!("EX-1");
@@ -81,6 +91,7 @@ impl Written {
         let attachments = (self.file > 0).then(|| Attachment::new("file.bin", Bytes::from(file)));
         let text = appears(&remarks, attachments.as_slice());
         let options = SendOptions {
+            group: self.group.clone(),
             to: self.to.clone(),
             info: self.info.clone(),
             precedence: Some(self.precedence),
@@ -120,11 +131,13 @@ fn appears(remarks: &str, files: &[Attachment]) -> String {
 /// A letter as chance has it, from this machine to others.
 pub(super) fn draw(world: &mut World, author: Ix) -> Written {
     let own = world.machines[author].name.party().clone();
-    let mut parties: Vec<PartyCode> =
-        world.machines.iter().filter(|m| !m.watches).map(|m| m.name.party().clone()).collect();
-    parties.dedup();
-    parties.retain(|party| *party != own);
+    let (mut parties, groups) = (world.state_parties(), world.groups_of(&own));
+    let (hurried, soon) = (world.options.swarm.hurried, Timestamp(BEGINNING + world.now + HOUR));
     let chance = world.people();
+    let group = (!groups.is_empty() && chance.happens(500)).then(|| chance.index(groups.len()));
+    let group = group.map(|at| groups[at].clone());
+    parties
+        .retain(|party| *party != own && group.as_ref().is_none_or(|g| g.members.contains(party)));
     let order = chance.order(parties.len());
     let mut chosen: Vec<PartyCode> = order.into_iter().map(|at| parties[at].clone()).collect();
     chosen.truncate(1 + chance.index(parties.len()));
@@ -135,8 +148,11 @@ pub(super) fn draw(world: &mut World, author: Ix) -> Written {
     let status = statuses.get(chance.index(statuses.len())).copied().unwrap_or(Status::Actual);
     let precedence = Precedence::ALL[chance.index(Precedence::ALL.len())];
     let large = chance.happens(150);
+    let expires_at = chance.happens(hurried).then_some(soon);
     Written {
         kind,
+        expires_at,
+        group: group.map(|group| group.name),
         to: chosen,
         info,
         precedence,

@@ -10,6 +10,9 @@ use crate::invariants::{Failure, Held};
 use crate::model::{Decision, Letter};
 use crate::network::Ix;
 
+/// Letters of a world whose people write at each start.
+const LETTERS_MAX: usize = 40;
+
 impl World {
     /// Schedules what people do of their own accord.
     pub(super) fn draw_people(&mut self) {
@@ -30,8 +33,22 @@ impl World {
     pub(super) fn write(&mut self) -> Held {
         let states: usize = self.options.stations.iter().sum();
         let author = self.chance.people.index(states);
+        self.write_at(author)
+    }
+
+    /// Somebody writes a letter at this machine, if it is on.
+    pub(super) fn write_at(&mut self, author: Ix) -> Held {
         let written = letters::draw(self, author);
         self.submit(author, written).map(|_| ())
+    }
+
+    /// A machine is back: in some worlds its people write at once.
+    pub(super) fn write_eagerly(&mut self, ix: Ix) {
+        let some = self.faults && self.options.swarm.eager && !self.machines[ix].watches;
+        if some && self.model.next() < LETTERS_MAX && self.chance.people.happens(500) {
+            let pause = self.chance.people.between(20..=3 * SECOND);
+            self.after(pause, Event::WriteAt(ix));
+        }
     }
 
     pub(super) fn people(&mut self) -> &mut crate::chance::Chance {

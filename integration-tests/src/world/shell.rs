@@ -157,8 +157,9 @@ impl World {
             return Stored::Durable;
         }
         let fault = self.disk_fault(appends.len());
+        let torn = self.torn(appends.len());
         for (count, record) in appends.into_iter().enumerate() {
-            if fuse.burns() {
+            if fuse.burns() || torn == Some(count) {
                 return Stored::Crashed;
             }
             if matches!(fault, Some(DiskFault::Append(at)) if at == count) {
@@ -201,6 +202,14 @@ impl World {
         let misfortune = &mut self.chance.misfortune;
         let lit = self.faults && misfortune.happens(self.options.crash);
         Fuse(lit.then(|| misfortune.below(6 + 6 * inputs as u64)))
+    }
+
+    /// Before which of several records the power fails, if it does.
+    fn torn(&mut self, appends: usize) -> Option<usize> {
+        let per_mille = self.options.swarm.torn;
+        let tears = per_mille > 0 && appends > 1 && self.faults;
+        let misfortune = &mut self.chance.misfortune;
+        (tears && misfortune.happens(per_mille)).then(|| 1 + misfortune.index(appends - 1))
     }
 
     fn disk_fault(&mut self, appends: usize) -> Option<DiskFault> {

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use cbm_proto::event::Input;
-use cbm_proto::id::EnvelopeId;
+use cbm_proto::id::{EnvelopeId, FeedId};
 use cbm_proto::journal::Record;
 use cbm_proto::primitives::digest;
-use cbm_proto::station::{Setup, Station};
+use cbm_proto::station::{Fault, Setup, Station};
 
 use super::{Event, Run, World};
 use crate::invariants::{Failure, Held};
@@ -49,11 +49,13 @@ impl World {
             let others = || machines.iter().enumerate().filter(|(other, _)| *other != ix);
             let held = |id: &EnvelopeId| others().any(|(_, m)| m.disk.envelope(id).is_some());
             self.spoken.forget(machines[ix].station, held);
+            self.note_who_holds_more(ix);
         }
         self.note(ix, "start", &[]);
         let effects = self.ask_station(ix, |station, now, entropy| station.start(now, entropy));
         self.batch(ix, Vec::new(), effects)?;
         self.rest(ix);
+        self.write_eagerly(ix);
         for (a, b) in self.network.planned() {
             if a == ix || b == ix {
                 let delay = self.chance.network.between(1..=500);
@@ -98,8 +100,10 @@ impl World {
 
     /// A station that was given these records.
     fn replay(&self, ix: Ix, mut station: Station, records: &[Record]) -> Result<Station, Failure> {
-        if let Some(Planted::Station(fault)) = self.options.planted {
-            station.plant(fault);
+        match self.options.planted {
+            _ if self.liar == Some(ix) => station.plant(Fault::Liar),
+            Some(Planted::Station(fault)) => station.plant(fault),
+            _ => {}
         }
         for record in records {
             station.restore(record).map_err(|error| {
@@ -108,6 +112,21 @@ impl World {
             })?;
         }
         Ok(station)
+    }
+
+    /// Who holds more of a station's own feeds than its disk, which went back: it must not go on in
+    /// that incarnation.
+    fn note_who_holds_more(&mut self, ix: Ix) {
+        let station = self.machines[ix].station;
+        let ours = self.machines[ix].disk.ends(station);
+        for (other, machine) in self.machines.iter().enumerate() {
+            let more = |(feed, last): &(FeedId, u64)| ours.get(feed).is_none_or(|end| end < last);
+            let everybodys = |feed: &FeedId| self.founded.lane(&feed.lane);
+            let ends = machine.disk.ends(station).into_iter();
+            for (feed, _) in ends.filter(|(feed, _)| other != ix && everybodys(feed)).filter(more) {
+                self.spoken.holds_more(feed, other);
+            }
+        }
     }
 
     /// A station's party certifies new keys, and hands them in at the station; it takes them later.

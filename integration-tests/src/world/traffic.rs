@@ -157,7 +157,7 @@ impl World {
 
     fn post(&mut self, from: Ix, to: Ix, link: LinkId, packet: Packet) {
         if self.network.passes(from, to) {
-            let delay = self.delay();
+            let delay = self.delay() + self.machines[from].slow + self.machines[to].slow;
             self.after(delay, Event::Arrive { to, from, link, packet });
         }
     }
@@ -168,7 +168,10 @@ impl World {
 
     /// A packet reaches its receiver, if that one still believes in the link.
     pub(super) fn arrive(&mut self, to: Ix, from: Ix, link: LinkId, packet: Packet) {
-        if self.network.believes(to, from) != Some(link) || !self.network.passes(to, from) {
+        let outlives = self.options.swarm.late && matches!(packet, Packet::Gossip(..));
+        let believed = self.network.believes(to, from);
+        let arrives = believed == Some(link) || (outlives && believed.is_some());
+        if !arrives || !self.network.passes(to, from) {
             return;
         }
         let peer = self.machines[from].station;

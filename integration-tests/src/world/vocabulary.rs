@@ -191,6 +191,7 @@ impl World {
             moved: true,
             skew: 0,
             stalled_until: 0,
+            slow: 0,
             runs: 1_000,
             held: false,
             rests_until: 0,
