@@ -100,7 +100,12 @@ impl Node {
     async fn inbox(&self) -> Vec<String> {
         let arrived = async {
             loop {
-                let mut rows = self.client.follow("/v1/inbox").await.unwrap();
+                // An answer that rests on what the disk did not take is never given; it asks for a
+                // repetition.
+                let mut rows = match self.client.follow("/v1/inbox").await {
+                    Err(failure) if failure.code == Code::Unavailable => continue,
+                    rows => rows.unwrap(),
+                };
                 let mut ids = Vec::new();
                 while let Some(row) = rows.next::<InboxRow>().await.unwrap() {
                     ids.push(row.id);
