@@ -58,7 +58,7 @@ fn a_body_that_was_let_go_leaves_its_header_under_every_name() {
             }
             assert_eq!(whole_feed(&*store, &load.feed()).len(), 100);
             assert_eq!(all(&*store).len(), 300);
-            assert!(store.take_reports().is_empty());
+            assert_eq!(store.take_reports(), []);
             drop(store);
             store = drive.open();
         }
@@ -83,7 +83,7 @@ fn what_is_let_go_without_a_successor_is_not_found_any_more() {
             assert_eq!(whole_feed(&*store, &load.feed()).len(), 20);
             assert_eq!(store.envelope(&load.envelope(11, 0).unwrap().id()).unwrap(), None);
             assert_eq!(store.about(&load.letter(11)).unwrap(), []);
-            assert!(store.take_reports().is_empty());
+            assert_eq!(store.take_reports(), []);
             drop(store);
             store = drive.open();
         }
@@ -212,7 +212,7 @@ proptest! {
             }
             let envelopes = held.values().filter(|r| r.kind == RecordKind::Envelope).count();
             prop_assert_eq!(whole_feed(&*store, &load.feed()).len(), envelopes);
-            prop_assert!(store.take_reports().is_empty());
+            prop_assert_eq!(store.take_reports(), []);
         }
     }
 }

@@ -12,15 +12,19 @@
 
 use std::{
     collections::BTreeMap,
+    fs::File,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
+    sync::mpsc,
     thread,
+    time::Duration,
 };
 
 use cbm_proto::{
     id::{Digest, EnvelopeId, FeedId, MsgId},
     journal::Keys,
 };
+use rustix::fs::{FlockOperation, flock};
 
 use super::Position;
 
@@ -28,6 +32,8 @@ use super::Position;
 const VERSION: u8 = 1;
 /// Memory for sled's pages, bytes.
 const CACHE: u64 = 16 * 1024 * 1024;
+/// How long the files of an index that was closed may still be held.
+const LET_GO: Duration = Duration::from_secs(5);
 /// What sled's first byte of a key says.
 const ENVELOPE: u8 = b'e';
 const FEED: u8 = b'f';
@@ -83,6 +89,7 @@ impl Index {
             .mode(sled::Mode::LowSpace)
             .cache_capacity(CACHE)
             .flush_every_ms(Some(500));
+        wait_until_let_go(folder);
         // Its own thread: what a panic in there leaves half done must not be on our stack.
         let opener = thread::Builder::new().name("index".into());
         let thread = opener.spawn(move || guarded(|| config.open()));
@@ -309,6 +316,24 @@ impl Cursor {
     }
 }
 
+/// Waits a little for one who still holds the files of an index that was closed: sled locks without
+/// waiting, and a lock outlives its closing in a child of this process between fork and exec, and
+/// in sled's own threads. The folder is locked by us, so nobody else works in it; when the time is
+/// over, sled says what is wrong.
+fn wait_until_let_go(folder: &Path) {
+    let Ok(file) = File::open(folder.join("db")) else { return };
+    let (tell, told) = mpsc::sync_channel(1);
+    let waiter = thread::Builder::new().name("index".into()).spawn(move || {
+        let locked = flock(&file, FlockOperation::LockExclusive);
+        // Closing is not enough, see above.
+        let unlocked = flock(&file, FlockOperation::Unlock);
+        let _ = tell.send(locked.and(unlocked));
+    });
+    if waiter.is_ok() {
+        let _ = told.recv_timeout(LET_GO);
+    }
+}
+
 /// Runs one piece of work inside sled; an error and a panic come out alike.
 fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, Fault> {
     match catch_unwind(AssertUnwindSafe(work)) {
@@ -341,4 +366,27 @@ fn weight(key: &[u8], value: &[u8]) -> u64 {
 
 fn number(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_that_is_held_a_moment_longer_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let genesis = Digest([3; 32]);
+        Index::open(folder.path(), genesis).unwrap().close().unwrap();
+        let held = File::open(folder.path().join("db")).unwrap();
+        wait_until_let_go(folder.path());
+        flock(&held, FlockOperation::NonBlockingLockExclusive).unwrap();
+        let (opened, told) = mpsc::sync_channel(1);
+        let path = folder.path().to_owned();
+        let opener = thread::spawn(move || opened.send(Index::open(&path, genesis)).unwrap());
+        // As long as it is held, nothing is opened and nothing is said to be wrong.
+        assert!(told.recv_timeout(Duration::from_millis(200)).is_err());
+        flock(&held, FlockOperation::Unlock).unwrap();
+        told.recv().unwrap().unwrap().discard();
+        opener.join().unwrap();
+    }
 }
