@@ -38,7 +38,7 @@ use crate::watch::Watch;
 use chaos::Misfortune;
 use founding::Founded;
 use groups::Group;
-use traffic::{Heard, Packet, Question};
+use traffic::{Heard, Lately, Packet, Question};
 
 pub use letters::Written;
 
@@ -92,7 +92,7 @@ pub struct Run {
     heard: BTreeMap<Token, Heard>,
     questions: BTreeMap<Token, Question>,
     asking: BTreeMap<RequestId, Ix>,
-    seen: BTreeMap<Digest, u64>,
+    seen: BTreeMap<Digest, Lately>,
     topics: BTreeMap<Topic, BTreeSet<StationId>>,
     tokens: u64,
 }

@@ -28,8 +28,10 @@ const ONCE_FAILED_BEFORE: &[(u64, &str)] = &[
 ];
 
 /// The same for the worlds that seeds stand for now.
-const ONCE_FAILED: &[(u64, &str)] =
-    &[(107, "a letter was sealed again every three seconds for whoever receipts what nobody sent")];
+const ONCE_FAILED: &[(u64, &str)] = &[
+    (107, "a letter was sealed again every three seconds for whoever receipts what nobody sent"),
+    (899, "a mesh that handed up again what it had handed up: a storm without end"),
+];
 
 fn seeds() -> u64 {
     std::env::var("CBM_SEEDS").map_or(30, |n| n.parse().expect("CBM_SEEDS is a number"))

@@ -29,6 +29,17 @@ pub(super) enum Packet {
     Say(u64, RequestId, Bytes),
 }
 
+/// How often a mesh hands up one message at most: once, and once more when it comes twice. Without
+/// a bound, many neighbours that each forward what comes again would make a storm without end.
+const HANDED_UP: u8 = 2;
+
+/// What a mesh remembers of a gossip message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lately {
+    at: u64,
+    times: u8,
+}
+
 /// A gossip message that waits for its verdict.
 #[derive(Clone, Debug)]
 pub(super) struct Heard {
@@ -50,7 +61,7 @@ impl World {
     pub(super) fn speak(&mut self, ix: Ix, speak: Speak) -> Held {
         match speak {
             Speak::Publish { topic, bytes } => {
-                if self.first_seen(ix, topic, &bytes) {
+                if self.hands_up(ix, topic, &bytes, false) {
                     self.flood(ix, topic, &bytes, None);
                 }
             }
@@ -94,7 +105,7 @@ impl World {
     /// A machine hears bytes on everybody's topic as if this neighbour had said them.
     pub fn whisper(&mut self, from: Ix, to: Ix, bytes: Bytes) {
         let (topic, peer) = (self.everybody(), self.machines[from].station);
-        if self.first_seen(to, topic, &bytes) {
+        if self.hands_up(to, topic, &bytes, false) {
             let token = self.token(to);
             if let Some(run) = &mut self.machines[to].run {
                 run.heard.insert(token, Heard { topic, bytes: bytes.clone(), from });
@@ -143,16 +154,21 @@ impl World {
         }
     }
 
-    /// Whether the mesh of this machine has not seen the message lately; it has now.
-    fn first_seen(&mut self, ix: Ix, topic: Topic, bytes: &Bytes) -> bool {
+    /// Whether the mesh of this machine hands the message up: it has not seen it lately, or comes
+    /// `again` with it.
+    fn hands_up(&mut self, ix: Ix, topic: Topic, bytes: &Bytes, again: bool) -> bool {
         let name = match topic {
             Topic::Lane(lane) => lane.0,
             Topic::Beacon => [0; 16],
         };
         let now = self.now;
         let Some(run) = &mut self.machines[ix].run else { return false };
-        let before = run.seen.insert(digest("sim-gossip", &[&name, bytes]), now);
-        before.is_none_or(|at| at + SEEN_FOR < now)
+        let message = digest("sim-gossip", &[&name, bytes]);
+        let lately = run.seen.get(&message).filter(|seen| seen.at + SEEN_FOR >= now);
+        let times = lately.map_or(0, |seen| seen.times);
+        let up = times == 0 || again && times < HANDED_UP;
+        run.seen.insert(message, Lately { at: now, times: times + u8::from(up) });
+        up
     }
 
     fn post(&mut self, from: Ix, to: Ix, link: LinkId, packet: Packet) {
@@ -178,7 +194,7 @@ impl World {
         match packet {
             Packet::Gossip(topic, bytes) => {
                 let again = self.chance.network.happens(self.weather.twice);
-                if !self.hears(to, from, topic) || !(self.first_seen(to, topic, &bytes) || again) {
+                if !self.hears(to, from, topic) || !self.hands_up(to, topic, &bytes, again) {
                     return;
                 }
                 let token = self.token(to);
