@@ -64,6 +64,14 @@ fn dice(seed: u64, n: u64) -> u64 {
     (seed ^ seed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 33
 }
 
+/// When and how the power goes in one of the three lives of a seed, within so many steps; the first
+/// life gets some more, to make its files in.
+fn drawn(seed: u64, life: u64, steps: u64) -> Plan {
+    let cut = Cut::ALL[usize::try_from(seed + life).unwrap() % Cut::ALL.len()];
+    let at = dice(seed, life) % steps + if life == 0 { 60 } else { 0 };
+    Plan { at, cut, seed: seed * 3 + life }
+}
+
 /// One process on `drive` until its power goes at `plan`; the drive after that, and what was
 /// acknowledged before it.
 fn live_and_die(drive: Drive, load: &Load, plan: Plan) -> (Drive, u64) {
@@ -99,9 +107,7 @@ fn our_store_loses_nothing_that_it_acknowledged() {
         let load = Load::new(seed);
         let (mut drive, mut owed) = (Drive::default(), 0);
         for life in 0..3 {
-            let cut = Cut::ALL[usize::try_from(seed + life).unwrap() % Cut::ALL.len()];
-            let at = dice(seed, life) % 160 + if life == 0 { 60 } else { 0 };
-            let plan = Plan { at, cut, seed: seed * 3 + life };
+            let plan = drawn(seed, life, 160);
             let (after, acknowledged) = live_and_die(drive, &load, plan);
             let mount = Mount::new(after.clone()).unwrap();
             let store = open(&mount).unwrap();

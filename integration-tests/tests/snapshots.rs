@@ -91,6 +91,14 @@ fn open(data: &Path) -> Box<dyn Store> {
     Box::new(disk::DiskStore::open(data, &disk::Options::new([0; 32])).unwrap())
 }
 
+/// A folder with all of the history in it, and its snapshot.
+fn saved() -> (TempDir, &'static History) {
+    let (folder, history) = (TempDir::new().unwrap(), history());
+    history.write(folder.path(), 1, history.records.len());
+    history.snap(folder.path()).unwrap();
+    (folder, history)
+}
+
 fn flip(path: &Path, at: usize) {
     let mut bytes = fs::read(path).unwrap();
     bytes[at] ^= 4;
@@ -121,10 +129,8 @@ fn a_snapshot_and_the_records_behind_it_are_the_whole_journal() {
 
 #[test]
 fn a_snapshot_with_a_bit_turned_is_not_used() {
-    let (folder, history) = (TempDir::new().unwrap(), history());
+    let (folder, history) = saved();
     let data = folder.path();
-    history.write(data, 1, history.records.len());
-    history.snap(data).unwrap();
     let path = snapshot::path(data);
     let length = fs::read(&path).unwrap().len();
     for at in (0..80).chain((80..length).step_by(length / 200)).chain([length - 1]) {
@@ -159,10 +165,8 @@ fn a_snapshot_of_another_journal_or_of_a_later_day_is_not_used() {
 
 #[test]
 fn other_keys_or_documents_need_the_whole_journal() {
-    let (folder, history) = (TempDir::new().unwrap(), history());
+    let (folder, history) = saved();
     let data = folder.path();
-    history.write(data, 1, history.records.len());
-    history.snap(data).unwrap();
     let (_, state) = history.load(data).unwrap().unwrap();
     let mut other = history.setup.clone();
     other.me.0[0] ^= 1;

@@ -87,7 +87,33 @@ macro_rules! dumped_as_bytes {
     };
 }
 
-pub(crate) use {dumped, dumped_as_bytes};
+/// Says that a type is dumped as the message that it is on the wire.
+macro_rules! dumped_as_wire {
+    ($name:ty) => {
+        $crate::dump::dumped_as_bytes!(
+            $name,
+            |value| $crate::wire::encode(&value.to_wire()).into(),
+            |bytes| Self::from_wire(&$crate::wire::decode(&bytes, bytes.len()).ok()?)
+        );
+    };
+}
+
+/// Says that types are dumped as the one value that they wrap.
+macro_rules! dumped_inside {
+    ($($name:ty)+) => {$(
+        impl $crate::dump::Dump for $name {
+            fn put(&self, out: &mut Vec<u8>) {
+                $crate::dump::Dump::put(&self.0, out);
+            }
+
+            fn take(from: &mut $crate::dump::Source<'_>) -> Option<Self> {
+                $crate::dump::Dump::take(from).map(Self)
+            }
+        }
+    )+};
+}
+
+pub(crate) use {dumped, dumped_as_bytes, dumped_as_wire, dumped_inside};
 
 macro_rules! numbers {
     ($($name:ty)+) => {$(
@@ -142,15 +168,7 @@ dumped_as_bytes!(PartyCode, |party| Bytes::copy_from_slice(party.as_str().as_byt
     Self::new(std::str::from_utf8(&bytes).ok()?).ok()
 });
 
-impl Dump for Timestamp {
-    fn put(&self, out: &mut Vec<u8>) {
-        self.0.put(out);
-    }
-
-    fn take(from: &mut Source<'_>) -> Option<Self> {
-        u64::take(from).map(Self)
-    }
-}
+dumped_inside!(Timestamp);
 
 impl Dump for bool {
     fn put(&self, out: &mut Vec<u8>) {

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::dump::{Dump, Source, dumped};
+use crate::dump::{dumped, dumped_inside};
 use crate::id::{Digest, EnvelopeId, FeedId, StationId};
 use crate::limits::{DIGESTS_PER_FEED, FORKS_PER_FEED, MISSING_MAX, RANGES_MAX};
 
@@ -42,25 +42,7 @@ pub struct Ranges(BTreeMap<u64, u64>);
 
 dumped!(Feed { mark, head, above, recent, forks, broken });
 
-impl Dump for Ranges {
-    fn put(&self, out: &mut Vec<u8>) {
-        self.0.put(out);
-    }
-
-    fn take(from: &mut Source<'_>) -> Option<Self> {
-        Dump::take(from).map(Self)
-    }
-}
-
-impl Dump for Feeds {
-    fn put(&self, out: &mut Vec<u8>) {
-        self.0.put(out);
-    }
-
-    fn take(from: &mut Source<'_>) -> Option<Self> {
-        Dump::take(from).map(Self)
-    }
-}
+dumped_inside!(Ranges Feeds);
 
 impl Ranges {
     /// Adds one number, merging with its neighbours.

@@ -239,6 +239,12 @@ impl Outgoing {
         first || self.copies.iter().any(again)
     }
 
+    /// Whether it was sealed, and this station owes L1 for it.
+    #[must_use]
+    pub fn is_unconfirmed_by(&self, station: &StationId) -> bool {
+        self.envelope.is_some() && self.owed.get(station).is_some_and(|owed| !owed.stored())
+    }
+
     /// Whether it was sealed again for this station.
     #[must_use]
     pub fn is_copied_to(&self, station: &StationId) -> bool {
@@ -317,9 +323,7 @@ impl Outbox {
         wall: Option<Timestamp>,
     ) -> impl Iterator<Item = (&MsgId, &Outgoing)> {
         self.iter().filter(move |(_, letter)| {
-            letter.envelope.is_some()
-                && letter.owed.get(&station).is_some_and(|owed| !owed.stored())
-                && wall.is_none_or(|wall| wall < letter.expires_at)
+            letter.is_unconfirmed_by(&station) && wall.is_none_or(|wall| wall < letter.expires_at)
         })
     }
 }

@@ -3,9 +3,10 @@
 //! Level 5; it only composes. What it knows of feeds, letters, timers and streams lives in the
 //! leaves below it; how the pieces meet stands in its own rooms: `hear` (envelopes that come),
 //! `open` (letters and receipts in them), `send` (what people say), `pair` (receipts and other
-//! pair-lane envelopes), `meet` (peers), `spread` (documents), `pull` (catch-up), `voice` (may we speak?), `past`
-//! (restore), `letgo` (what may be let go), `people` (checks, incidents), `proof` (authors that wrote twice), `view` (questions that people ask). Called by `node/src/runtime.rs` and by the
-//! simulator, by nobody else.
+//! pair-lane envelopes), `meet` (peers), `spread` (documents), `pull` (catch-up), `voice` (may we
+//! speak?), `clock` (is ours right?), `past` (restore), `snapshot` (a restore as bytes), `letgo` (what
+//! may be let go), `people` (checks, incidents), `proof` (authors that wrote twice), `view` (questions
+//! that people ask). Called by `node/src/runtime.rs` and by the simulator, by nobody else.
 
 mod clock;
 mod generations;

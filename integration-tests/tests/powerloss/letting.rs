@@ -117,9 +117,7 @@ fn what_is_let_go_when_the_power_goes_is_whole_or_has_its_header() {
         let (mut drive, mut owed) = (Drive::default(), 0);
         let mut life = Life { load: &load, going: BTreeSet::new(), have: 0 };
         for number in 0..3 {
-            let cut = Cut::ALL[usize::try_from(seed + number).unwrap() % Cut::ALL.len()];
-            let at = dice(seed, number) % 220 + if number == 0 { 60 } else { 0 };
-            let plan = Plan { at, cut, seed: seed * 3 + number };
+            let plan = drawn(seed, number, 220);
             let (after, acknowledged) = life.until_the_power_goes(drive, plan);
             let mount = Mount::new(after.clone()).unwrap();
             let store = open(&mount).unwrap();

@@ -63,6 +63,14 @@ pub struct HeldView {
     pub oldest: Option<String>,
 }
 
+impl HeldView {
+    /// The day on which the oldest was made, or a dash.
+    #[must_use]
+    pub fn oldest_day(&self) -> &str {
+        self.oldest.as_deref().and_then(|at| at.get(..10)).unwrap_or("-")
+    }
+}
+
 pub(super) fn routes() -> Router<Api> {
     Router::new().route("/v1/retention", get(look).post(prune))
 }

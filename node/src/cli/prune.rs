@@ -66,7 +66,7 @@ fn text(view: &RetentionView) -> String {
 }
 
 fn row((name, held, kept): (&str, &HeldView, &str)) -> Vec<String> {
-    let oldest = held.oldest.as_deref().and_then(|at| at.get(..10)).unwrap_or("-").to_owned();
+    let oldest = held.oldest_day().to_owned();
     let (envelopes, size) = (held.envelopes.to_string(), print::size(held.bytes));
     vec![name.to_owned(), envelopes, size, oldest, kept.to_owned()]
 }

@@ -1,8 +1,8 @@
 //! The task that owns the swarm: its state, its loop, its connections.
 //!
-//! Invariants: the swarm is polled only while there is room for what it tells (back-pressure); commands are always
-//! drained, so that a shell which waits to hand one over cannot wait for ever. What the swarm
-//! tells is translated in `heard`, what the shell tells is done in `told`.
+//! Invariants: the swarm is polled only while there is room for what it tells (back-pressure);
+//! commands are always drained, so that a shell which waits to hand one over cannot wait for ever.
+//! What the swarm tells is translated in `heard`, what the shell tells is done in `told`.
 
 mod connections;
 mod evidence;

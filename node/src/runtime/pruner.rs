@@ -8,18 +8,14 @@
 //! bodies go before their time, the oldest first, and nothing else. Started by `setup`; ends with
 //! the loop.
 
-use std::{
-    os::unix::fs::MetadataExt as _,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use cbm_proto::{
     envelope::Envelope,
     id::EnvelopeId,
     journal::{Record, RecordKind},
     retention::{Holding, Keep, Retention},
-    time::{DAY, Timestamp},
+    time::DAY,
 };
 use tokio::{sync::mpsc, task::spawn_blocking, time::sleep};
 
@@ -33,7 +29,7 @@ use crate::{
     config::Config,
     store::{
         Position,
-        inspect::{journal_folder, records_of, segment_numbers},
+        inspect::{records_of, room_taken, segment_numbers},
     },
 };
 
@@ -49,8 +45,6 @@ const LOOK: Duration = Duration::from_secs(600);
 const RUN_EVERY: u32 = 36;
 /// People who may ask at once.
 const ORDERS: usize = 4;
-/// `stat` counts blocks of this size, bytes.
-const STAT_BLOCK: u64 = 512;
 
 struct Pruner {
     desk: Desk,
@@ -103,40 +97,37 @@ impl Pruner {
     }
 
     async fn look_from_time_to_time(&mut self, looks: u32) -> Result<(), Failure> {
-        let pressed = self.quota.is_some_and(|quota| room_of(&self.data) > quota);
+        let pressed = self.quota.is_some_and(|quota| room_taken(&self.data) > quota);
         if looks.is_multiple_of(RUN_EVERY) || pressed {
             let view = self.run(false).await?;
             let (bodies, pairs) = (view.let_go_bodies, view.let_go_pairs);
             tracing::info!(bodies, pairs, bytes = view.let_go_bytes, "let go of what was carried");
         }
-        self.tell_room(self.room(room_of(&self.data)));
+        self.tell_room(self.room(room_taken(&self.data)));
         Ok(())
     }
 
     /// By time, and where that is not enough, by room.
     async fn run(&mut self, dry: bool) -> Result<RetentionView, Failure> {
         let mut view = self.pass(dry, None).await?;
-        let used = room_of(&self.data);
+        let used = room_taken(&self.data);
         if let Some(quota) = self.quota
             && used.saturating_sub(if dry { view.let_go_bytes } else { 0 }) > quota
         {
             let more = self.pass(dry, Some(used - quota)).await?;
-            let (bodies, pairs) = (view.let_go_bodies, view.let_go_pairs);
-            let bytes = view.let_go_bytes;
             // Without doing it, the second pass finds again what the first one found.
-            view = match dry {
-                true => more,
-                false => RetentionView {
-                    let_go_bodies: more.let_go_bodies + bodies,
-                    let_go_pairs: more.let_go_pairs + pairs,
-                    let_go_bytes: more.let_go_bytes + bytes,
-                    ..more
-                },
+            let done = if dry { RetentionView::default() } else { view };
+            view = RetentionView {
+                let_go_bodies: more.let_go_bodies + done.let_go_bodies,
+                let_go_pairs: more.let_go_pairs + done.let_go_pairs,
+                let_go_bytes: more.let_go_bytes + done.let_go_bytes,
+                ..more
             };
         }
-        view.journal_bytes = room_of(&self.data);
-        view.room = self.room(view.journal_bytes).to_owned();
-        self.tell_room(self.room(view.journal_bytes));
+        view.journal_bytes = room_taken(&self.data);
+        let room = self.room(view.journal_bytes);
+        self.tell_room(room);
+        view.room = room.to_owned();
         Ok(view)
     }
 
@@ -190,15 +181,15 @@ impl Pruner {
         for (place, envelope, (holding, keep)) in self.desk.look(judge).await? {
             count(view, holding, &envelope);
             let bare = envelope.without_body();
-            let instead = match (keep, holding) {
-                (Keep::All, _) => continue,
-                (Keep::Header, _) => {
+            let instead = match keep {
+                Keep::All => continue,
+                Keep::Header => {
                     view.let_go_bodies += 1;
                     view.let_go_bytes += (envelope.bytes().len() - bare.len()) as u64;
                     let record = Record { kind: RecordKind::Envelope, salt: salt()?, bytes: bare };
                     Some((envelope.id(), record))
                 }
-                (Keep::Nothing, _) => {
+                Keep::Nothing => {
                     view.let_go_pairs += 1;
                     view.let_go_bytes += envelope.bytes().len() as u64;
                     None
@@ -255,7 +246,7 @@ fn count(view: &mut RetentionView, holding: Holding, envelope: &Envelope) {
     };
     held.envelopes += 1;
     held.bytes += envelope.bytes().len() as u64;
-    let made = Timestamp(envelope.header().made_at.0).to_string();
+    let made = envelope.header().made_at.to_string();
     if held.oldest.as_ref().is_none_or(|oldest| made < *oldest) {
         held.oldest = Some(made);
     }
@@ -267,14 +258,6 @@ fn salt() -> Result<[u8; 16], Failure> {
     let mut salt = [0; 16];
     salt.copy_from_slice(&drawn[..16]);
     Ok(salt)
-}
-
-/// Bytes that the journal takes on the disk; what cannot be read counts nothing.
-#[must_use]
-pub fn room_of(data: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(journal_folder(data)) else { return 0 };
-    let files = entries.filter_map(|entry| entry.ok()?.metadata().ok());
-    files.map(|file| file.blocks().saturating_mul(STAT_BLOCK)).sum()
 }
 
 async fn blocking<T: Send + 'static>(

@@ -4,12 +4,7 @@
 //! after a power cut no record is found without its content. Where the file system makes no holes,
 //! zeros are written, so that what was let go is gone even so. Called by [`super::journal`] only.
 
-use std::{
-    fs::File,
-    io,
-    os::unix::fs::{FileExt as _, MetadataExt as _},
-    path::Path,
-};
+use std::{fs::File, io, os::unix::fs::FileExt as _, path::Path};
 
 use cbm_proto::journal::{HEADER_LEN, HeaderBytes, Letting, Plan, SegmentHeader};
 use rustix::fs::{FallocateFlags, fallocate};
@@ -17,13 +12,11 @@ use rustix::io::Errno;
 
 use super::{
     StoreError,
-    segment::{SYNCING, at},
+    segment::{SYNCING, at, taken_by},
 };
 
 /// Zeros are written in pieces of this size.
 const PIECE: usize = 64 * 1024;
-/// `stat` counts blocks of this size, bytes.
-const STAT_BLOCK: u64 = 512;
 
 /// The headers of a segment up to `end`.
 pub(super) fn read(
@@ -67,8 +60,7 @@ pub(super) fn make(
 
 /// Bytes that a file takes on the disk.
 fn room(file: &File, path: &Path) -> Result<u64, StoreError> {
-    let data = file.metadata().map_err(at("reading", path))?;
-    Ok(data.blocks().saturating_mul(STAT_BLOCK))
+    Ok(taken_by(&file.metadata().map_err(at("reading", path))?))
 }
 
 fn hole(file: &File, from: u64, length: u64) -> io::Result<()> {

@@ -21,7 +21,7 @@ use super::{
     disk::{Lock, lock},
     journal::{damage, lost_tail, missing},
     marker::{MarkerFile, machine_name},
-    segment::{at, numbers, path_of},
+    segment::{at, numbers, path_of, taken_by},
 };
 
 /// A segment as it was read.
@@ -155,6 +155,13 @@ pub fn segment_numbers(data: &Path) -> Result<Vec<u32>, StoreError> {
         return Ok(Vec::new());
     }
     Ok(numbers(&folder)?.into_iter().filter(|(_, sound)| *sound).map(|(n, _)| n).collect())
+}
+
+/// Bytes that the journal in `data` takes on the disk; what cannot be read counts nothing.
+#[must_use]
+pub fn room_taken(data: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(journal_folder(data)) else { return 0 };
+    entries.filter_map(|entry| entry.ok()?.metadata().ok()).map(|file| taken_by(&file)).sum()
 }
 
 /// The sound records of one segment before `until`, of the kinds that `wanted` names.

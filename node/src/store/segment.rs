@@ -5,9 +5,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, File},
+    fs::{self, File, Metadata},
     io,
-    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
+    os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     thread::{self, JoinHandle},
 };
@@ -23,6 +23,8 @@ use super::{Position, Report, StoreError};
 const PIECE: usize = 1024 * 1024;
 /// The verb of errors after which the disk's content is unknown.
 pub(super) const SYNCING: &str = "syncing";
+/// `stat` counts blocks of this size, bytes.
+const STAT_BLOCK: u64 = 512;
 /// Name of a segment while it is being made.
 const UNFINISHED: &str = "next.tmp";
 
@@ -89,6 +91,11 @@ pub(super) fn name(folder: &Path) -> Result<Option<Digest>, StoreError> {
         }
     }
     Ok(None)
+}
+
+/// Bytes that a file takes on the disk, holes not counted.
+pub(super) fn taken_by(about: &Metadata) -> u64 {
+    about.blocks().saturating_mul(STAT_BLOCK)
 }
 
 /// The head of a segment; `None` where there is none that can be read.

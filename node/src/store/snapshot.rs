@@ -28,7 +28,7 @@ use cbm_proto::{
 
 use super::{
     Position, StoreError,
-    inspect::journal_folder,
+    inspect::{journal_folder, segment_numbers},
     segment::{SYNCING, at, head_of, numbers, path_of, sync_folder},
 };
 
@@ -72,8 +72,15 @@ impl Place {
         Position::new(self.segment, 0)
     }
 
-    const fn of(segment: u32, head: &SegmentHeader) -> Self {
-        Self { segment, first: head.first, chain: head.chain }
+    /// Where this segment of the journal in `data` begins, if its head can be read.
+    fn begins(data: &Path, segment: u32) -> Result<Option<Self>, StoreError> {
+        let head = head_of(&journal_folder(data), segment)?;
+        Ok(head.map(|head| Self { segment, first: head.first, chain: head.chain }))
+    }
+
+    /// Whether the journal in `data` has it as this says.
+    fn stands(&self, data: &Path) -> Result<bool, StoreError> {
+        Ok(Self::begins(data, self.segment)? == Some(*self))
     }
 
     fn head(&self) -> Vec<u8> {
@@ -104,13 +111,8 @@ pub fn path(data: &Path) -> PathBuf {
 /// # Errors
 /// The folder or the segment's head cannot be read.
 pub fn newest(data: &Path) -> Result<Option<Place>, StoreError> {
-    let folder = journal_folder(data);
-    if !folder.exists() {
-        return Ok(None);
-    }
-    let last = numbers(&folder)?.into_iter().rfind(|(_, sound)| *sound);
-    let Some((number, _)) = last else { return Ok(None) };
-    Ok(head_of(&folder, number)?.map(|head| Place::of(number, &head)))
+    let Some(number) = segment_numbers(data)?.pop() else { return Ok(None) };
+    Place::begins(data, number)
 }
 
 /// Where the snapshot in `data` ends, and its length, bytes; `None` where none fits the journal.
@@ -129,9 +131,7 @@ pub fn ends_at(data: &Path) -> Result<Option<(Place, u64)>, StoreError> {
         return Ok(None);
     }
     let Some(place) = Place::parse(&head) else { return Ok(None) };
-    let here = head_of(&journal_folder(data), place.segment)?;
-    let fits = here.map(|head| Place::of(place.segment, &head)) == Some(place);
-    Ok(fits.then_some((place, length)))
+    Ok(place.stands(data)?.then_some((place, length)))
 }
 
 /// The snapshot in `data`, if there is one: where it ends, and what was saved.
@@ -146,8 +146,7 @@ pub fn load(data: &Path, key: &[u8; 32]) -> Result<Option<(Place, Vec<u8>)>, Unf
     };
     let (head, sealed) = bytes.split_at_checked(HEAD).ok_or(Unfit::Form)?;
     let place = Place::parse(head).ok_or(Unfit::Form)?;
-    let here = head_of(&journal_folder(data), place.segment)?;
-    if here.map(|head| Place::of(place.segment, &head)) != Some(place) {
+    if !place.stands(data)? {
         return Err(Unfit::Journal);
     }
     let saved = aead_open(key, &aad(head), sealed).ok_or(Unfit::Sealed)?;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use crate::accord::{Directory, Document, Grade};
-use crate::dump::{Dump, Source, dumped_as_bytes};
+use crate::dump::{Dump, Source, dumped_as_wire};
 use crate::id::{KeyId, MsgId, PartyCode};
 use crate::keys::{ALG_ED25519, ALG_ML_DSA_44, Fingerprint};
 use crate::limits::{CHECKER_MAX, CHECKS_MAX, DOCUMENT_MAX};
@@ -170,9 +170,7 @@ pub struct Checks {
     count: usize,
 }
 
-dumped_as_bytes!(Checked, |checked| wire::encode(&checked.to_wire()).into(), |bytes| {
-    Self::from_wire(&wire::decode(&bytes, bytes.len()).ok()?)
-});
+dumped_as_wire!(Checked);
 
 impl Dump for Checks {
     fn put(&self, out: &mut Vec<u8>) {

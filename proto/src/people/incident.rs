@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::dump::{Dump, Source, dumped_as_bytes, put_all};
+use crate::dump::{Dump, Source, dumped_as_wire, put_all};
 use crate::id::{PartyCode, StationId};
 use crate::limits::{INCIDENTS_MAX, INCIDENTS_PER_DAY};
 use crate::terms::Cause;
@@ -81,9 +81,7 @@ impl Incident {
 #[derive(Clone, Debug, Default)]
 pub struct Incidents(BTreeMap<Row, Incident>);
 
-dumped_as_bytes!(Incident, |incident| wire::encode(&incident.to_wire()).into(), |bytes| {
-    Self::from_wire(&wire::decode(&bytes, bytes.len()).ok()?)
-});
+dumped_as_wire!(Incident);
 
 impl Dump for Incidents {
     fn put(&self, out: &mut Vec<u8>) {

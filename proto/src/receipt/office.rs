@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::{
     accord::{Directory, OfficeOf},
-    dump::dumped_as_bytes,
+    dump::dumped_as_wire,
     envelope::Envelope,
     id::{Digest, EnvelopeId, FeedId, Incarnation, KeyId, LaneId, StationId},
     keys::{ALG_ED25519, OfficeKey},
@@ -81,9 +81,7 @@ pub struct Stated {
     pub receipt: EnvelopeId,
 }
 
-dumped_as_bytes!(Stated, |stated| wire::encode(&stated.to_wire()).into(), |bytes| Self::from_wire(
-    &wire::decode(&bytes, bytes.len()).ok()?
-));
+dumped_as_wire!(Stated);
 
 impl Stated {
     /// What an entry of a receipt states; `None` for what the station says by itself.

@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
+use crate::accord::Member;
 use crate::envelope::{Envelope, Kind, Refusal};
 use crate::event::Verdict;
 use crate::feeds::Novelty;
 use crate::id::{Digest, FeedId, StationId};
 use crate::limits::VERIFIED_MAX;
+use crate::primitives::SignPublic;
 use crate::sync::{Custody, Numbers};
 use crate::time::Mono;
 
@@ -137,10 +139,7 @@ impl Station {
         way: Way,
     ) -> Taken {
         let envelope = match self.verify(bytes.clone()) {
-            Ok(envelope) => {
-                self.remember_verified(&envelope);
-                envelope
-            }
+            Ok(envelope) => envelope,
             Err(refusal) => {
                 self.suspect(turn, from, refusal, &bytes);
                 if refusal.wants_documents() {
@@ -185,7 +184,7 @@ impl Station {
     }
 
     /// Form, network, author, accord version, signature.
-    pub(super) fn verify(&self, bytes: Bytes) -> Result<Envelope, Refusal> {
+    pub(super) fn verify(&mut self, bytes: Bytes) -> Result<Envelope, Refusal> {
         let envelope = Envelope::decode(bytes)?;
         let header = envelope.header();
         if header.network != self.directory.network() {
@@ -198,12 +197,13 @@ impl Station {
         if header.accord_version > self.directory.accord_version() {
             return Err(Refusal::UnknownVersion(header.accord_version));
         }
-        let known = envelope.signed_by().find_map(|id| author.sign_key(&id));
+        let known = signed_with(author, &envelope);
         // It names who signed: a key of nobody may be one whose certificate is on its way.
         let unknown = || Refusal::UnknownKey(envelope.signed_by().next().unwrap_or(header.epoch));
         let key = known.ok_or_else(unknown)?;
         // The key is looked up and judged anew each time; only the arithmetic is not done twice.
-        if !self.verified.all.contains(&envelope.signed_digest(&key.id())) {
+        let signed = envelope.signed_digest(&key.id());
+        if !self.verified.all.contains(&signed) {
             envelope.verify(key)?;
         }
         self.still_counts(&envelope, key.id())?;
@@ -211,6 +211,7 @@ impl Station {
         if header.kind == Kind::Sealed && !author.epochs.contains_key(&header.epoch) {
             return Err(Refusal::UnknownKey(header.epoch));
         }
+        self.verified.enter(signed);
         Ok(envelope)
     }
 
@@ -220,7 +221,7 @@ impl Station {
     pub fn signed_well(&self, bytes: &Bytes) -> Option<Digest> {
         let envelope = Envelope::decode(bytes.clone()).ok()?;
         let author = self.directory.member(&envelope.header().author)?;
-        let key = envelope.signed_by().find_map(|id| author.sign_key(&id))?;
+        let key = signed_with(author, &envelope)?;
         envelope.verify(key).ok()?;
         Some(envelope.signed_digest(&key.id()))
     }
@@ -228,13 +229,6 @@ impl Station {
     /// Takes over what [`Station::signed_well`] found, for the envelopes that come next.
     pub fn note_verified(&mut self, signed: Vec<Digest>) {
         signed.into_iter().for_each(|signed| self.verified.enter(signed));
-    }
-
-    fn remember_verified(&mut self, envelope: &Envelope) {
-        let Some(author) = self.directory.member(&envelope.header().author) else { return };
-        if let Some(key) = envelope.signed_by().find_map(|id| author.sign_key(&id)) {
-            self.verified.enter(envelope.signed_digest(&key.id()));
-        }
     }
 
     /// Books a numbered envelope of a feed that we keep.
@@ -351,6 +345,11 @@ impl Station {
         }
         self.secrets.peers().find(|peer| self.secrets.names(peer, feed)).copied()
     }
+}
+
+/// The author's key that one of the envelope's signatures names.
+fn signed_with<'a>(author: &'a Member, envelope: &Envelope) -> Option<&'a SignPublic> {
+    envelope.signed_by().find_map(|id| author.sign_key(&id))
 }
 
 #[cfg(test)]

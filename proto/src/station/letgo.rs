@@ -139,10 +139,8 @@ impl Station {
         way: Way,
     ) -> bool {
         let header = envelope.header();
-        if way == Way::Gossip || !envelope.has_stanzas() || header.kind != Kind::Sealed {
-            return false;
-        }
-        if self.addressed(envelope) {
+        let sealed = envelope.has_stanzas() && header.kind == Kind::Sealed;
+        if way == Way::Gossip || !sealed || self.addressed(envelope) {
             return false;
         }
         let old = |wall: Timestamp| header.made_at.plus(EXPIRE_DEFAULT) <= wall;

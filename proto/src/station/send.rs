@@ -223,11 +223,8 @@ impl Station {
             return;
         }
         let wall = self.trusted(turn.now);
-        let owes = |letter: &&Outgoing| {
-            letter.envelope.is_some()
-                && letter.owed.get(&station).is_some_and(|owed| !owed.stored())
-        };
-        let owed = self.outbox.get(&msg).filter(owes).map(|letter| letter.expires_at);
+        let letter = self.outbox.get(&msg).filter(|letter| letter.is_unconfirmed_by(&station));
+        let owed = letter.map(|letter| letter.expires_at);
         let open = owed.is_some_and(|end| wall.is_none_or(|wall| wall < end));
         if owed.is_some() && !open {
             self.note_expired(msg, station);

@@ -80,15 +80,19 @@ impl Station {
             // By the peer's clock and by the beacon's own: neither a peer that lies nor a clock
             // that was set makes a twin out of our own past.
             let heard = run.checked_sub(echo.age).filter(|heard| *heard > 0);
-            let ours_by_date = header.made_at <= self.voice.began;
-            match heard {
-                Some(heard) if self.may_be_under_way(heard) && !ours_by_date => wait = SETTLED,
-                Some(_) if !ours_by_date => self.hear_own_beacon(turn, &beacon),
-                _ if echo.age < run.saturating_add(RECENT) => wait = wait.max(RECENT),
-                _ => {}
+            match heard.filter(|_| self.is_of_this_run(&beacon)) {
+                Some(heard) if self.may_be_under_way(heard) => wait = SETTLED,
+                Some(_) => self.hear_own_beacon(turn, &beacon),
+                None if echo.age < run.saturating_add(RECENT) => wait = wait.max(RECENT),
+                None => {}
             }
         }
         run < wait
+    }
+
+    /// Whether a beacon in our name was made, by its date, after we began.
+    fn is_of_this_run(&self, beacon: &Envelope) -> bool {
+        beacon.header().made_at > self.voice.began
     }
 
     /// Whether a beacon in our name that was heard so long after our start may be one of the run
@@ -100,16 +104,14 @@ impl Station {
 
     /// One that gossip brought.
     pub(super) fn meet_own_beacon(&mut self, turn: &mut Turn, beacon: &Envelope) {
-        if !self.may_be_under_way(turn.now.mono.since(self.voice.started)) {
+        let heard = turn.now.mono.since(self.voice.started);
+        if self.is_of_this_run(beacon) && !self.may_be_under_way(heard) {
             self.hear_own_beacon(turn, beacon);
         }
     }
 
-    /// A beacon in our own name that we did not say.
+    /// A beacon of this run in our own name that we did not say.
     fn hear_own_beacon(&mut self, turn: &mut Turn, beacon: &Envelope) {
-        if beacon.header().made_at <= self.voice.began {
-            return;
-        }
         let read = |body: &[u8]| wire::decode(&Bytes::copy_from_slice(body), body.len()).ok();
         let body: wire::Beacon = beacon.body().and_then(read).unwrap_or_default();
         let shown = self.shown_incarnation().map(|shown| shown.0);

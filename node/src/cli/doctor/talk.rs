@@ -182,7 +182,7 @@ pub(super) fn retention(node: Option<&Running>) -> Check {
     let Some(view) = &node.retention else {
         return Check::skipped(name, "the journal could not be looked through");
     };
-    let oldest = view.bodies.oldest.as_deref().and_then(|at| at.get(..10)).unwrap_or("-");
+    let oldest = view.bodies.oldest_day();
     let found = format!(
         "{} of letters between others, the oldest of {oldest}, for {} days; the next run lets go of {}",
         print::size(view.bodies.bytes),
