@@ -85,6 +85,21 @@ fn live(world: &mut World) -> Result<(), Failure> {
         watch::tried(world)?;
     }
     world.heal()?;
+    settle(world)?;
+    let Some(theft) = world.take_back_a_key()? else { return Ok(()) };
+    let end = world.now() + HEALING;
+    while !world.all_know(&theft) {
+        if world.now() > end {
+            return Err(Failure::Liveness("not everybody knows of a key taken back".to_owned()));
+        }
+        world.run_until(world.now() + SECOND)?;
+    }
+    world.thief_writes(&theft)?;
+    settle(world)
+}
+
+/// Lets time pass until all that is owed has come, and then some, in which nothing may come twice.
+fn settle(world: &mut World) -> Result<(), Failure> {
     let end = world.now() + HEALING;
     let mut unsettled = Some(String::new());
     while unsettled.is_some() && world.now() < end {

@@ -3,6 +3,7 @@
 //! Every kind of misfortune is on in some worlds and off in others, so that one does not hide what
 //! another would show. Two worlds with equal options and seeds are equal. Used by `campaign`.
 
+mod rare;
 mod swarm;
 
 use std::fmt;
@@ -70,6 +71,35 @@ pub struct Swarm {
     pub hurried: u64,
     /// A station whose receipts name what nobody sent.
     pub liar: bool,
+    /// What is played.
+    pub scene: Option<Scene>,
+}
+
+/// Misfortunes that need one another, in this order: chance alone hardly ever brings them together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scene {
+    /// A letter goes to a machine that is off, and then its author's clock is weeks ahead.
+    Doubt,
+    /// A disk goes back while somebody is off; its station hears that others hold more, and loses
+    /// its power before it has drawn the consequence.
+    Behind,
+    /// A letter waits, goes, and then its author's disk goes back to where it waited.
+    Again,
+    /// When all is whole a station's key is stolen and taken back, and the thief writes.
+    Theft,
+}
+
+/// Worlds grew with time: which of those that a seed ever stood for. What failed once is kept as it
+/// was then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Age {
+    /// Before groups, many stations, hours of silence, slow machines and folders that vanish.
+    First,
+    /// Before crowds, days of silence and scenes.
+    Second,
+    /// As they are drawn now.
+    #[default]
+    Now,
 }
 
 /// Everything that is decided before the first event.
@@ -142,13 +172,21 @@ impl Options {
     /// The world that this seed stands for.
     #[must_use]
     pub fn draw(seed: u64, planted: Option<Planted>) -> Self {
-        swarm::more(Self::drawn_before(seed, planted))
+        Self::drawn(seed, planted, Age::Now)
     }
 
-    /// The world that this seed stood for before worlds had groups, many stations, days of silence,
-    /// slow machines and folders that vanish: what failed then is kept as it was.
+    /// The world that this seed stands, or stood, for.
     #[must_use]
-    pub fn drawn_before(seed: u64, planted: Option<Planted>) -> Self {
+    pub fn drawn(seed: u64, planted: Option<Planted>, age: Age) -> Self {
+        let first = Self::first(seed, planted);
+        match age {
+            Age::First => first,
+            Age::Second => swarm::more(first),
+            Age::Now => rare::draw(swarm::more(first)),
+        }
+    }
+
+    fn first(seed: u64, planted: Option<Planted>) -> Self {
         let mut chance = Chance::new(seed, "options");
         let parties = chance.between(2..=5);
         let mut stations = Vec::new();

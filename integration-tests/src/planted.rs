@@ -6,6 +6,8 @@
 
 use cbm_proto::station::Fault;
 
+use crate::options::{Options, Scene};
+
 /// A fault put in on purpose, to show that the simulator sees faults of its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Planted {
@@ -28,18 +30,24 @@ pub struct Row {
     pub planted: Planted,
     /// The first so many seeds, from 0 on, must show it.
     pub within: u64,
+    /// Of these seeds only those that play this scene are run: no other could show it.
+    pub scene: Option<Scene>,
 }
 
 const fn row(name: &'static str, planted: Planted, within: u64) -> Row {
-    Row { name, planted, within }
+    Row { name, planted, within, scene: None }
 }
 
 const fn station(name: &'static str, fault: Fault, within: u64) -> Row {
     row(name, Planted::Station(fault), within)
 }
 
+const fn played(name: &'static str, fault: Fault, scene: Scene, within: u64) -> Row {
+    Row { scene: Some(scene), ..station(name, fault, within) }
+}
+
 /// Every fault, with the seeds within which it must show.
-pub const TABLE: [Row; 19] = [
+pub const TABLE: [Row; 23] = [
     station("gap-ignored", Fault::GapIgnored, 5),
     station("mark-past-hole", Fault::MarkPastHole, 5),
     row("receipt-before-sync", Planted::ReceiptBeforeSync, 60),
@@ -59,7 +67,19 @@ pub const TABLE: [Row; 19] = [
     station("sibling-forgotten", Fault::SiblingForgotten, 15),
     station("noted-first", Fault::NotedFirst, 200),
     station("content-unchecked", Fault::ContentUnchecked, 15),
+    played("expired-in-doubt", Fault::ExpiredInDoubt, Scene::Doubt, 200),
+    played("revoked-accepted", Fault::RevokedAccepted, Scene::Theft, 200),
+    played("behind-forgotten", Fault::BehindForgotten, Scene::Behind, 200),
+    played("copy-unnamed", Fault::CopyUnnamed, Scene::Again, 200),
 ];
+
+impl Row {
+    /// Those of these seeds whose worlds could show it.
+    pub fn seeds(&self, from: std::ops::Range<u64>) -> impl Iterator<Item = u64> {
+        let scene = self.scene;
+        from.filter(move |seed| scene.is_none() || Options::draw(*seed, None).swarm.scene == scene)
+    }
+}
 
 /// The row of this name.
 #[must_use]

@@ -128,6 +128,7 @@ struct Known {
     waiting: BTreeSet<MsgId>,
     feeds: BTreeMap<FeedId, (u64, u64)>,
     carried: BTreeSet<EnvelopeId>,
+    behind: bool,
 }
 
 impl Known {
@@ -145,6 +146,7 @@ impl Known {
             waiting: waiting.map(|(msg, _)| *msg).collect(),
             feeds: feeds.map(|(id, feed)| (*id, (feed.mark(), feed.last()))).collect(),
             carried: station.carried().copied().collect(),
+            behind: station.is_behind(),
         }
     }
 }

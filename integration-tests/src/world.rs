@@ -12,6 +12,7 @@ mod founding;
 mod groups;
 mod letters;
 mod people;
+mod scenes;
 mod shell;
 mod start;
 mod traffic;
@@ -41,6 +42,7 @@ use groups::Group;
 use traffic::{Heard, Lately, Packet, Question};
 
 pub use letters::Written;
+pub use scenes::Theft;
 
 /// The true time when a world begins, milliseconds since 1970: 2026-11-22T00:00:00Z.
 pub const BEGINNING: u64 = 1_795_305_600_000;

@@ -1,5 +1,5 @@
 //! `cbm-sim [SEED] [--seeds N] [--from S] [--fault NAME] [--coverage] [--verbose]`:
-//! worlds drawn from seeds. `cbm-sim SEED --before`: the world of a seed before worlds grew.
+//! worlds drawn from seeds. `cbm-sim SEED --age 1` or `2`: what a seed stood for before worlds grew.
 //! `cbm-sim --histories N [--from S]`: histories of membership that must end in one state.
 //!
 //! Without a number it runs one seed that it draws and prints. A failing seed, given again, fails
@@ -12,7 +12,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use cbm_integration_tests::campaign::{self, Outcome};
 use cbm_integration_tests::coverage::Seen;
 use cbm_integration_tests::histories;
-use cbm_integration_tests::options::Options;
+use cbm_integration_tests::options::{Age, Options};
 use cbm_integration_tests::planted::{self, Row};
 
 struct Arguments {
@@ -22,7 +22,7 @@ struct Arguments {
     histories: Option<u64>,
     verbose: bool,
     coverage: bool,
-    before: bool,
+    age: Age,
 }
 
 fn main() -> ExitCode {
@@ -55,7 +55,7 @@ fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
         histories: None,
         verbose: false,
         coverage: false,
-        before: false,
+        age: Age::Now,
     };
     let mut from = None;
     while let Some(word) = words.next() {
@@ -65,7 +65,7 @@ fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--histories" => out.histories = Some(number(&value()?)?),
             "--from" => from = Some(number(&value()?)?),
             "--verbose" => out.verbose = true,
-            "--before" => out.before = true,
+            "--age" => out.age = age(&value()?)?,
             "--coverage" => out.coverage = true,
             "--fault" => out.faults = faults(&value()?)?,
             seed => from = Some(number(seed)?),
@@ -82,6 +82,14 @@ fn faults(name: &str) -> Result<Vec<Row>, String> {
         ("all", _) => Ok(planted::TABLE.to_vec()),
         (_, Some(row)) => Ok(vec![*row]),
         _ => Err(format!("no fault is called `{name}`; there are all, {}", all())),
+    }
+}
+
+fn age(word: &str) -> Result<Age, String> {
+    match word {
+        "1" => Ok(Age::First),
+        "2" => Ok(Age::Second),
+        _ => Err(format!("`{word}` is no age of worlds: 1 or 2, or leave it out for those of now")),
     }
 }
 
@@ -105,8 +113,8 @@ fn tell(outcome: &Outcome) {
 }
 
 fn one(arguments: &Arguments) -> ExitCode {
-    let draw = if arguments.before { Options::drawn_before } else { Options::draw };
-    let outcome = campaign::run_world(draw(arguments.from, None), arguments.verbose);
+    let world = Options::drawn(arguments.from, None, arguments.age);
+    let outcome = campaign::run_world(world, arguments.verbose);
     tell(&outcome);
     outcome.failure.map_or(ExitCode::SUCCESS, |failure| ExitCode::from(failure.code()))
 }
@@ -150,7 +158,7 @@ fn hunt_all(arguments: &Arguments) -> ExitCode {
 /// Looks at seeds until one shows the fault; false if none does.
 fn hunt(row: &Row, arguments: &Arguments) -> bool {
     let seeds = arguments.seeds.unwrap_or(row.within);
-    match campaign::hunt(arguments.from..arguments.from + seeds, row.planted) {
+    match campaign::hunt(row.seeds(arguments.from..arguments.from + seeds), row.planted) {
         Some(Outcome { seed, failure, .. }) => {
             let failure = failure.map(|failure| failure.to_string()).unwrap_or_default();
             println!("{}: shown by seed {seed}: {failure}", row.name);

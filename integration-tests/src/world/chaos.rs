@@ -27,6 +27,10 @@ pub(super) enum Misfortune {
     Jump(Ix, i64),
     /// The parties agree on another version of the accord.
     NewAccord(Ix),
+    /// A machine is off for this many milliseconds.
+    Rest(Ix, u64),
+    /// A machine stops, its disk goes back to what it was at this time, and it stops once more.
+    GoBack(Ix, u64),
     /// Cables are cut, and mended after this many milliseconds.
     Cut(Vec<(Ix, Ix)>, u64),
     /// They are whole again.
@@ -110,6 +114,7 @@ impl World {
             self.machines[ix].slow = self.chance.misfortune.between(1..=swarm.slowness);
         }
         self.draw_groups();
+        self.draw_scene();
         if swarm.liar {
             let states: usize = self.options.stations.iter().sum();
             self.liar = Some(self.chance.misfortune.index(states));
@@ -147,6 +152,8 @@ impl World {
             }
             Misfortune::Vanish(ix) => self.vanish(ix),
             Misfortune::NewKeys(ix) => self.certify_new_keys(ix),
+            Misfortune::Rest(ix, lasts) => self.rest_for(ix, lasts),
+            Misfortune::GoBack(ix, time) => self.go_back_to(ix, time),
             Misfortune::Stall(ix, lasts) => self.machines[ix].stalled_until = self.now + lasts,
             Misfortune::Jump(ix, far) => self.machines[ix].skew += far,
             Misfortune::NewAccord(ix) => self.agree_anew(ix),

@@ -5,6 +5,8 @@
 //! be told to have one. What each does and what shows it: `docs/testing.md`. Asked by the rooms of
 //! the station; planted by `integration-tests`.
 
+#[cfg(feature = "planted-faults")]
+use super::Speaks;
 use super::{Station, Turn};
 use crate::event::{Token, Verdict};
 
@@ -64,6 +66,14 @@ impl Station {
     #[cfg(feature = "planted-faults")]
     pub const fn plant(&mut self, fault: Fault) {
         self.fault = Some(fault);
+    }
+
+    /// Whether it has learned that others hold more of its feeds, and has not spoken since. For the
+    /// simulator only.
+    #[cfg(feature = "planted-faults")]
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.voice.speaks == Speaks::Asking && self.voice.ahead
     }
 
     /// The planted faults of I5.
