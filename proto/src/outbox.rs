@@ -50,7 +50,8 @@ pub struct Owed {
     pub attempts: u32,
     /// Its keys were revoked when the letter was sealed: it cannot open it.
     pub unsealed: bool,
-    /// Its receipt named an envelope that this disk lost: the letter is sealed again for it.
+    /// Its receipt named an envelope that this disk lost: the letter is sealed again for it. Over
+    /// when it was, and not when another statement counts: that may be one of before.
     pub unmatched: bool,
 }
 
@@ -221,7 +222,6 @@ impl Owed {
             self.stored_at = self.stored_at.or(Some(rise.at));
         }
         self.path = self.path.or(rise.path);
-        self.unmatched = false;
     }
 }
 
@@ -404,6 +404,18 @@ mod tests {
         assert_eq!((owed.outcome, owed.at), (Some(Outcome::Declined), Some(Timestamp(3_000))));
         let overtaken = rise(Level::L5, Some(Outcome::Accepted), 2_500);
         assert!(!outbox.rises(&MSG, &AT, &overtaken), "receipts overtake one another");
+    }
+
+    #[test]
+    fn a_letter_that_must_be_sealed_again_is_until_it_was() {
+        let mut outbox = outbox();
+        // It said L5 of an envelope that is lost; then its L1 of before comes, of one that is known.
+        outbox.owed_mut(&MSG, &AT).unwrap().unmatched = true;
+        outbox.settle(&MSG, &AT, &rise(Level::L1, None, 2_000));
+        assert!(outbox.get(&MSG).unwrap().owed[&AT].unmatched, "its L5 was not counted yet");
+        let (envelope, content_root) = (EnvelopeId([6; 32]), Digest([7; 32]));
+        outbox.note_copy(&MSG, Copy { station: AT, envelope, content_root });
+        assert!(!outbox.get(&MSG).unwrap().owed[&AT].unmatched);
     }
 
     #[test]
