@@ -270,6 +270,32 @@ def open_letter(h, stanzas, body, me, author_x, author_kem):
         payload = noise_kpsk0_open(me, author_x, psk, prologue, message)
     except (InvalidTag, ValueError):
         raise Refused("stanza") from None
+    status = payload[32] & 0x7F
+    need(status in (1, 2, 3, 4), "status")
+    hands_out = payload[:32] if payload[32] & 0x80 else None
+    return open_with(h, body, payload[:32], status), status, hands_out
+
+
+def sender_key(h, fk):
+    context = digest("h0-fkc", h["h0"] + h["fkc"])
+    derive = lambda domain: hkdf(fk, context, domain, b"")
+    return derive("sender-key-id")[:16], h["seq"], derive("sender-chain")
+
+
+def open_under(h, piece, body, key):
+    name, first, link = key
+    need(h["kind"] == 1, "not_sealed")
+    need(h["h0"][-17:] == b"\2" + name, "not_addressed")
+    need(piece is not None and body is not None, "incomplete")
+    need(0 < h["seq"] - first <= 1024, "not_addressed")
+    for _ in range(h["seq"] - first - 1):
+        link = hmac(link, "sender-next", b"")
+    context = digest("h0-fkc", h["h0"] + h["fkc"])
+    aead = ChaCha20Poly1305(hkdf(link, context, "sender-piece", h["body"]))
+    try:
+        payload = aead.decrypt(bytes(12), piece, b"")
+    except InvalidTag:
+        raise Refused("not_addressed") from None
     need(payload[32] in (1, 2, 3, 4), "status")
     return open_with(h, body, payload[:32], payload[32]), payload[32]
 
@@ -353,7 +379,15 @@ def outcome(area, fields):
         else:
             me = Epoch(field("me"))
             args = me, field("author_x"), field("author_kem")
-            parts, status = open_letter(h, stanzas, body, *args)
+            if "hand_out" in fields:
+                first, first_stanzas, first_body = envelope(field("hand_out"))
+                fk = open_letter(first, first_stanzas, first_body, *args)[2]
+                need(fk is not None, "no_key")
+                key = sender_key(first, fk)
+                need(field("link") in (None, key[2]), "other_link")
+                parts, status = open_under(h, stanzas, body, key)
+            else:
+                parts, status, _ = open_letter(h, stanzas, body, *args)
         same = (status, len(parts)) == (int(fields["status"]), int(fields["parts"]))
         return "ok" if same and parts[-1][2] == field("last") else "other_content"
     except Refused as refused:

@@ -14,6 +14,24 @@ pub const STANZAS_MAX: usize = 256;
 /// Bytes of one stanza of suite 1: tag 16, ML-KEM-768 ciphertext 1,088, Noise Kpsk0 message
 /// (ephemeral key 32, content key and status 33, tag 16).
 pub const STANZA_LEN: usize = 16 + 1_088 + 32 + 33 + 16;
+/// Numbers of a feed that one sender key serves: with 1,024 links of 32 bytes at most for letters
+/// that are late. Then the author hands out another.
+pub const SENDER_KEY_LETTERS: u64 = 1_024;
+/// How long an author seals under one sender key.
+pub const SENDER_KEY_LIFE: u64 = DAY;
+/// Sender keys of one feed that are kept to open letters with; the newest.
+pub const SENDER_KEYS_PER_FEED: usize = 4;
+/// Feeds of which sender keys are kept; more: those of some are forgotten, and asked for.
+pub const SENDER_KEY_FEEDS: usize = 4_096;
+/// Letters under sender keys that are not here yet, kept aside in memory, in sum and of one author;
+/// above it only their author is asked.
+pub const LOCKED_MAX: usize = 256;
+/// The same of one author.
+pub const LOCKED_PER_AUTHOR: usize = 32;
+/// A letter under a sender key that is not here waits so long for it before its author is asked.
+pub const LOCKED_WAIT: u64 = 5 * SECOND;
+/// How often its author is asked, each time after twice the time; then the letter is given up.
+pub const LOCKED_ASKS: u32 = 8;
 /// Attachments inside one letter in sum, bytes. What does not fit travels apart, as evidence.
 pub const ATTACHMENTS_MAX: usize = 192 * 1024;
 /// One file that travels apart, bytes before sealing (`docs/spec/evidence.md`). Larger: refused.

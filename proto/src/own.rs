@@ -47,7 +47,8 @@ pub fn seal(archive: &[u8; 32], entropy: &mut Entropy, msg: Option<MsgId>, what:
         | What::Listed(_)
         | What::Resent(_)
         | What::Unmatched(_)
-        | What::Behind(_) => RecordKind::Event,
+        | What::Behind(_)
+        | What::Handed(_) => RecordKind::Event,
     };
     let prefix = msg.unwrap_or(MsgId([0; 16])).0;
     let plain = wire::encode(&wire::Own { what: Some(what) });

@@ -25,6 +25,8 @@ pub enum Timer {
     Beacon,
     /// Compare with a random linked peer.
     Reconcile,
+    /// Letters wait for sender keys that are not here: ask their authors.
+    Locked,
     /// Look whether the station may speak.
     Voice,
     /// Ask for what a lost disk held.

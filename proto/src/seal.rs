@@ -10,6 +10,7 @@
 
 mod pair;
 mod plain;
+mod sender;
 mod stanza;
 pub(crate) mod stream;
 
@@ -27,6 +28,7 @@ use crate::time::Timestamp;
 
 pub use pair::PairSecret;
 pub use plain::content_root;
+pub use sender::{SenderKey, open_under};
 pub use stanza::find_stanza;
 
 /// What the caller decides of a header.
@@ -93,7 +95,12 @@ pub struct Opened {
     pub parts: Vec<Part>,
     /// Its content key, for the archive.
     pub key: FileKey,
+    /// It hands its readers a sender key: [`SenderKey::handed_out`].
+    pub hands_out: bool,
 }
+
+/// Stands in a stanza beside the status: the letter hands out a sender key.
+const HANDS_OUT: u8 = 0x80;
 
 /// Why a letter cannot be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -115,6 +122,9 @@ pub enum SealError {
     /// A pair secret that is not between the author's and the recipient's epoch key.
     #[error("the pair secret is not of the recipient {0:?}: read its contact record again")]
     WrongPair(KeyId),
+    /// The sender key does not serve this number, or has served it.
+    #[error("the sender key does not serve number {0}: seal to stations, and hand out another")]
+    SenderKey(u64),
     /// The frame does not make a header that others would take.
     #[error("the header would be refused by others: {0}")]
     Header(#[from] Refusal),
@@ -189,35 +199,104 @@ pub fn seal(
     sign: &SignSecret,
     entropy: &mut Entropy,
 ) -> Result<(Envelope, FileKey), SealError> {
+    seal_to(frame, status, false, parts, from, recipients, sign, entropy)
+}
+
+/// The same, and hands the recipients a sender key: [`SenderKey::handed_out`] of header and key.
+///
+/// # Errors
+/// As [`seal`].
+pub fn seal_and_hand_out(
+    frame: &Frame,
+    status: Status,
+    parts: &[Part],
+    from: &EpochSecret,
+    recipients: &[Recipient<'_>],
+    sign: &SignSecret,
+    entropy: &mut Entropy,
+) -> Result<(Envelope, FileKey), SealError> {
+    seal_to(frame, status, true, parts, from, recipients, sign, entropy)
+}
+
+#[allow(clippy::too_many_arguments, reason = "those of `seal`, and which of its two forms")]
+fn seal_to(
+    frame: &Frame,
+    status: Status,
+    hands_out: bool,
+    parts: &[Part],
+    from: &EpochSecret,
+    recipients: &[Recipient<'_>],
+    sign: &SignSecret,
+    entropy: &mut Entropy,
+) -> Result<(Envelope, FileKey), SealError> {
     check(parts, from, recipients)?;
-    let plain = plain::encode(parts);
     let count = recipients.len().next_power_of_two();
-    let too_large = SealError::TooLarge(sealed_len(plain.len()));
-    let mut header = Header {
-        epoch: from.id(),
-        padded_len: u32::try_from(plain.len()).map_err(|_| too_large)?,
-        recipients: Recipients::Stanzas(u16::try_from(count).map_err(|_| too_large)?),
-        root: content_root(parts),
-        ..blank(frame, Kind::Sealed)
-    };
-    if sealed_len(plain.len()) > BODY_MAX {
-        return Err(too_large);
-    }
-    let key = FileKey(Zeroizing::new(entropy.bytes()));
-    header.fkc = commitment(&header, &key);
-    let body = stream::seal(&body_key(&header, &key, status.code()), &plain);
-    header.body = body_digest(&body);
-    let stanzas = stanza::seal_all(&header, status, &key, from, recipients, entropy);
+    let count = u16::try_from(count).map_err(|_| SealError::Recipients(recipients.len()))?;
+    let (mut header, plain) = begin(frame, parts, from.id(), Recipients::Stanzas(count))?;
+    let (key, body) = seal_body(&mut header, status, &plain, entropy);
+    let code = status.code() | if hands_out { HANDS_OUT } else { 0 };
+    let stanzas = stanza::seal_all(&header, code, &key, from, recipients, entropy);
     header.stanzas = stanzas_digest(&stanzas);
     let envelope = Envelope::assemble(&header, sign, Some(&stanzas), &body)?;
     Ok((envelope, key))
 }
 
-fn check(
+/// Seals `parts` under a sender key, for exactly the readers of the letter that handed it out, and
+/// signs the header. `epoch` names the author's epoch key of that letter.
+///
+/// # Errors
+/// [`SealError`], for parts and sizes out of bounds, and a number that the key does not serve.
+pub fn seal_under(
+    frame: &Frame,
+    status: Status,
     parts: &[Part],
-    from: &EpochSecret,
-    recipients: &[Recipient<'_>],
-) -> Result<(), SealError> {
+    epoch: KeyId,
+    sender: &mut SenderKey,
+    sign: &SignSecret,
+    entropy: &mut Entropy,
+) -> Result<(Envelope, FileKey), SealError> {
+    check_parts(parts)?;
+    let (mut header, plain) = begin(frame, parts, epoch, Recipients::SenderKey(sender.id()))?;
+    let (key, body) = seal_body(&mut header, status, &plain, entropy);
+    let piece = sender.seal(&header, &key, status).ok_or(SealError::SenderKey(frame.seq))?;
+    header.stanzas = stanzas_digest(&piece);
+    let envelope = Envelope::assemble(&header, sign, Some(&piece), &body)?;
+    Ok((envelope, key))
+}
+
+/// H0 and the content root, and the padded plaintext.
+fn begin(
+    frame: &Frame,
+    parts: &[Part],
+    epoch: KeyId,
+    recipients: Recipients,
+) -> Result<(Header, Zeroizing<Vec<u8>>), SealError> {
+    let plain = plain::encode(parts);
+    let too_large = SealError::TooLarge(sealed_len(plain.len()));
+    if sealed_len(plain.len()) > BODY_MAX {
+        return Err(too_large);
+    }
+    let padded_len = u32::try_from(plain.len()).map_err(|_| too_large)?;
+    let root = content_root(parts);
+    let header = Header { epoch, padded_len, recipients, root, ..blank(frame, Kind::Sealed) };
+    Ok((header, plain))
+}
+
+/// Draws the content key, commits to it and seals the body.
+fn seal_body(
+    header: &mut Header,
+    status: Status,
+    plain: &[u8],
+    entropy: &mut Entropy,
+) -> (FileKey, Vec<u8>) {
+    let key = FileKey(Zeroizing::new(entropy.bytes()));
+    header.fkc = commitment(header, &key);
+    let body = stream::seal(&body_key(header, &key, status.code()), plain);
+    header.body = body_digest(&body);
+    (key, body)
+}
+
+fn check_parts(parts: &[Part]) -> Result<(), SealError> {
     if parts.is_empty() || parts.len() > PARTS_MAX {
         return Err(SealError::Parts(parts.len()));
     }
@@ -225,6 +304,15 @@ fn check(
     if framed > BODY_MAX {
         return Err(SealError::TooLarge(sealed_len(pad(framed))));
     }
+    Ok(())
+}
+
+fn check(
+    parts: &[Part],
+    from: &EpochSecret,
+    recipients: &[Recipient<'_>],
+) -> Result<(), SealError> {
+    check_parts(parts)?;
     if recipients.is_empty() || recipients.len() > STANZAS_MAX {
         return Err(SealError::Recipients(recipients.len()));
     }
@@ -267,7 +355,7 @@ fn open_kind(
 }
 
 /// Opens a letter if it is sealed to us: `None` if no stanza has our tag (or if it is sealed by a
-/// sender key, which opens by other means).
+/// sender key: [`open_under`]).
 ///
 /// `me` is our epoch key, `author` the author's that the header names, `pair` what the two share.
 ///
@@ -290,9 +378,10 @@ pub fn open(
         return Err(OpenError::Incomplete);
     }
     let Some(index) = find_stanza(envelope, pair) else { return Ok(None) };
-    let (key, status) = stanza::open(envelope, index, me, author)?;
-    let status = Status::from_code(status).ok_or(OpenError::Status(status))?;
-    open_with(envelope, &key, status).map(Some)
+    let (key, code) = stanza::open(envelope, index, me, author)?;
+    let status = Status::from_code(code & !HANDS_OUT).ok_or(OpenError::Status(code))?;
+    let opened = open_with(envelope, &key, status)?;
+    Ok(Some(Opened { hands_out: code & HANDS_OUT != 0, ..opened }))
 }
 
 /// Opens a letter by its content key: from the archive, or after a stanza gave the key.
@@ -313,7 +402,7 @@ pub fn open_with(envelope: &Envelope, key: &FileKey, status: Status) -> Result<O
     if content_root(&parts) != header.root {
         return Err(OpenError::ContentRoot);
     }
-    Ok(Opened { status, parts, key: key.clone() })
+    Ok(Opened { status, parts, key: key.clone(), hands_out: false })
 }
 
 fn blank(frame: &Frame, kind: Kind) -> Header {

@@ -2,11 +2,12 @@
 //!
 //! Level 5; it only composes. What it knows of feeds, letters, timers and streams lives in the
 //! leaves below it; how the pieces meet stands in its own rooms: `hear` (envelopes that come),
-//! `open` (letters and receipts in them), `send` (what people say), `pair` (receipts and other
-//! pair-lane envelopes), `meet` (peers), `spread` (documents), `pull` (catch-up), `voice` (may we
-//! speak?), `clock` (is ours right?), `past` (restore), `snapshot` (a restore as bytes), `letgo` (what
-//! may be let go), `people` (checks, incidents), `proof` (authors that wrote twice), `view` (questions
-//! that people ask). Called by `node/src/runtime.rs` and by the simulator, by nobody else.
+//! `open` (letters and receipts in them), `send` (what people say), `sender_keys` (one piece in
+//! place of stanzas), `pair` (receipts and other pair-lane envelopes), `meet` (peers), `spread`
+//! (documents), `pull` (catch-up), `voice` (may we speak?), `clock` (is ours right?), `past`
+//! (restore), `snapshot` (a restore as bytes), `letgo` (what may be let go), `people` (checks,
+//! incidents), `proof` (authors that wrote twice), `view` (questions that people ask). Called by
+//! `node/src/runtime.rs` and by the simulator, by nobody else.
 
 mod clock;
 mod generations;
@@ -25,6 +26,7 @@ mod regain;
 mod reseal;
 mod revoked;
 mod send;
+mod sender_keys;
 mod snapshot;
 mod spread;
 mod twin;
@@ -72,6 +74,7 @@ use self::pair::Pairs;
 #[cfg(not(feature = "planted-faults"))]
 use self::planted::Fault;
 use self::proof::Proofs;
+use self::sender_keys::SenderKeys;
 use self::spread::Spread;
 use self::voice::Voice;
 
@@ -124,6 +127,7 @@ pub struct Station {
     unopened: VecDeque<Envelope>,
     pairs: Pairs,
     let_go: LetGo,
+    sender_keys: SenderKeys,
     meet: Meet,
     rates: Rates,
     beacon_rates: Rates,
@@ -189,6 +193,7 @@ impl Station {
             unopened: VecDeque::new(),
             pairs: Pairs::default(),
             let_go: LetGo::default(),
+            sender_keys: SenderKeys::default(),
             meet: Meet::default(),
             rates: Rates::default(),
             beacon_rates: Rates::default(),
@@ -283,6 +288,7 @@ impl Station {
         while let Some(envelope) = self.unopened.pop_front() {
             self.open(&mut turn, &envelope);
         }
+        self.forget_links();
         self.say_receipts(&mut turn);
         turn.effects
     }
@@ -302,6 +308,7 @@ impl Station {
                 Timer::Receipts => self.pairs.ripen(),
                 Timer::Beacon => self.beacon(turn),
                 Timer::Reconcile => self.reconcile(turn),
+                Timer::Locked => self.ask_for_locked(turn),
                 Timer::Voice => self.listen(turn),
                 Timer::Regain => self.ask_again(turn),
                 Timer::Reseal => self.reseal_next(turn),

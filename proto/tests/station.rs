@@ -19,6 +19,8 @@ mod papers;
 mod regain;
 #[path = "station/revoked.rs"]
 mod revoked;
+#[path = "station/sender_key.rs"]
+mod sender_key;
 #[path = "station/versions.rs"]
 mod versions;
 

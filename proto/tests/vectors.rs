@@ -31,6 +31,8 @@ mod receipt;
 mod resend;
 #[path = "vectors/seal.rs"]
 mod seal;
+#[path = "vectors/sender.rs"]
+mod sender;
 #[path = "vectors/straight.rs"]
 mod straight;
 #[path = "vectors/sync.rs"]

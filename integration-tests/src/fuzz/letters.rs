@@ -70,6 +70,7 @@ pub(super) fn resend(data: &[u8]) {
     let Ok(read) = Resend::read(&letter) else { return };
     let count = match &read {
         Resend::Ask { only, .. } => only.len(),
+        Resend::Locked { .. } | Resend::Unlocked => 0,
         Resend::List { entries, .. } => entries.len(),
     };
     assert!(count <= RESEND_ENTRIES_MAX);

@@ -29,6 +29,13 @@ pub enum Resend {
         /// Of these only those; empty: all.
         only: Vec<MsgId>,
     },
+    /// I lack a sender key of yours: what you said to me since then, by stanzas, please.
+    Locked {
+        /// The first letter under it that I have was made then.
+        since: Timestamp,
+    },
+    /// That is said again now.
+    Unlocked,
     /// These I wrote.
     List {
         /// At most [`RESEND_ENTRIES_MAX`].
@@ -66,6 +73,10 @@ impl Resend {
                 only: only.iter().map(id).collect(),
                 ..wire::Resend::default()
             },
+            Self::Locked { since } => {
+                wire::Resend { since: since.0.max(1), locked: true, ..wire::Resend::default() }
+            }
+            Self::Unlocked => wire::Resend { locked: true, ..wire::Resend::default() },
             Self::List { entries, more } => wire::Resend {
                 entries: entries.iter().map(entry).collect(),
                 more: *more,
@@ -88,6 +99,11 @@ impl Resend {
         let body: wire::Resend = wire::decode(&letter.body, TEXT_MAX).map_err(|_| bad)?;
         if body.only.len().max(body.entries.len()) > RESEND_ENTRIES_MAX {
             return Err(bad);
+        }
+        match (body.locked, body.since) {
+            (true, 0) => return Ok(Self::Unlocked),
+            (true, since) => return Ok(Self::Locked { since: Timestamp(since) }),
+            (false, _) => {}
         }
         let id = |bytes: &Bytes| MsgId::from_slice(bytes).ok_or(bad);
         if body.since > 0 {

@@ -15,7 +15,6 @@ use crate::primitives::{
     kpsk0_seal,
 };
 use crate::seal::pair::TAG_LEN;
-use crate::terms::Status;
 
 /// What a stanza carries: content key and status, bytes.
 const PAYLOAD_LEN: usize = 33;
@@ -23,10 +22,11 @@ const PAYLOAD_LEN: usize = 33;
 const _: () = assert!(STANZA_LEN == TAG_LEN + KEM_CT_LEN + PAYLOAD_LEN + KPSK0_OVERHEAD);
 
 /// Stanzas for all recipients and as many throw-away keys as make a power of two, in ascending order
-/// of their tags. `header` is complete but for the stanzas' digest.
+/// of their tags. `header` is complete but for the stanzas' digest; `code` is that of the status, with
+/// [`super::HANDS_OUT`] where the letter hands out a sender key.
 pub(super) fn seal_all(
     header: &Header,
-    status: Status,
+    code: u8,
     key: &FileKey,
     from: &EpochSecret,
     recipients: &[Recipient<'_>],
@@ -34,7 +34,7 @@ pub(super) fn seal_all(
 ) -> Vec<u8> {
     let mut payload = Zeroizing::new([0; PAYLOAD_LEN]);
     payload[..32].copy_from_slice(key.as_bytes());
-    payload[32] = status.code();
+    payload[32] = code;
     let mut set: Vec<Vec<u8>> =
         recipients.iter().map(|to| seal_one(header, &payload, from, to, entropy)).collect();
     while !set.len().is_power_of_two() {

@@ -193,7 +193,8 @@ fn two_keys_for_one_body_are_found_out() {
     let to = [Recipient { epoch: b.epoch.public(), pair: &pair }];
     let mut entropy = Entropy::new(&[8; 32]);
     let header = envelope.header();
-    let stanzas = stanza::seal_all(header, Status::Actual, &other, &a.epoch, &to, &mut entropy);
+    let stanzas =
+        stanza::seal_all(header, Status::Actual.code(), &other, &a.epoch, &to, &mut entropy);
     let split = resign(&envelope, &a, &stanzas, envelope.body().unwrap(), |_| {});
     assert_eq!(open_as(&split, &b, &a).unwrap_err(), OpenError::Commitment);
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::Bytes;
 
 use crate::accord::Member;
-use crate::envelope::{Envelope, Kind, Refusal};
+use crate::envelope::{Envelope, Kind, Recipients, Refusal};
 use crate::event::Verdict;
 use crate::feeds::Novelty;
 use crate::id::{Digest, FeedId, StationId};
@@ -317,13 +317,14 @@ impl Station {
         author == self.me || self.rates.take(author, turn.now.mono, rate, burst)
     }
 
-    /// Whether one of its stanzas is for us.
+    /// Whether one of its stanzas is for us, or it is under a sender key: of a feed that we keep, that
+    /// is for all readers of its lane.
     pub(super) fn addressed(&self, envelope: &Envelope) -> bool {
         let header = envelope.header();
         if header.kind != Kind::Sealed || header.author == self.me {
             return false;
         }
-        self.key_to(envelope).is_some()
+        matches!(header.recipients, Recipients::SenderKey(_)) || self.key_to(envelope).is_some()
     }
 
     /// What a feed's lane is to us. Pair lanes are pseudonyms: only their two ends know them.

@@ -292,6 +292,7 @@ impl Station {
             }
             (Question::PairPush(id), Some(Say::Taken(Custody::Stored))) => {
                 self.pairs.confirmed(&id);
+                self.sender_keys.confirmed(&id, &peer);
             }
             (Question::Heads, Some(Say::Entries { entries, carried, more, echoes })) => {
                 if carried.values().flatten().any(|id| !self.pairs.holds(id)) {

@@ -4,7 +4,7 @@
 //! the envelope, and a crash between the two is mended at the next start, when an envelope to us
 //! without a note is opened again.
 
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, Recipients};
 use crate::event::{Notice, Speak};
 use crate::id::{MsgId, StationId};
 use crate::inbox::{Named, Received};
@@ -20,6 +20,14 @@ use crate::wire::{self, Opening, own::What};
 
 use super::{Fault, Station, Turn};
 
+/// What came of opening an envelope that is addressed to us.
+enum Tried {
+    Opened(Box<Opened>),
+    /// Its sender key is not here.
+    Locked,
+    Not,
+}
+
 impl Station {
     /// Opens one envelope that is addressed to us.
     pub(super) fn open(&mut self, turn: &mut Turn, envelope: &Envelope) {
@@ -28,7 +36,11 @@ impl Station {
             // The revocation came between the envelope and now.
             return self.refuse(turn, envelope);
         }
-        let opened = self.try_open(envelope);
+        let opened = match self.try_open(turn, envelope) {
+            Tried::Opened(opened) => Some(*opened),
+            Tried::Locked if self.lock_away(turn, envelope) => return,
+            Tried::Locked | Tried::Not => None,
+        };
         let read = opened.and_then(|opened| {
             let letter = Letter::from_parts(&opened.parts).ok()?;
             Some((opened, letter))
@@ -55,7 +67,21 @@ impl Station {
         turn.speak(Speak::Tell(Notice::Refused(envelope.id())));
     }
 
-    fn try_open(&self, envelope: &Envelope) -> Option<Opened> {
+    fn try_open(&mut self, turn: &mut Turn, envelope: &Envelope) -> Tried {
+        if let Recipients::SenderKey(id) = envelope.header().recipients {
+            return match self.open_by_key(envelope, id) {
+                None => Tried::Locked,
+                Some(opened) => opened.map_or(Tried::Not, |o| Tried::Opened(Box::new(o))),
+            };
+        }
+        let Some(opened) = self.open_stanza(envelope) else { return Tried::Not };
+        if opened.hands_out {
+            self.take_sender_key(turn, envelope, &opened.key);
+        }
+        Tried::Opened(Box::new(opened))
+    }
+
+    fn open_stanza(&self, envelope: &Envelope) -> Option<Opened> {
         let header = envelope.header();
         let member = self.state(&header.author)?;
         let epoch = member.epochs.get(&header.epoch)?;
@@ -175,7 +201,7 @@ impl Station {
         })
     }
 
-    fn note_opened(
+    pub(super) fn note_opened(
         &mut self,
         turn: &mut Turn,
         envelope: &Envelope,
@@ -236,16 +262,25 @@ impl Station {
         if !self.outbox.rises(&msg, &author, &rise) {
             return;
         }
-        let Some(owed) = self.outbox.owed_mut(&msg, &author).filter(|owed| !owed.unmatched) else {
+        if !self.mark_unmatched(turn, msg, author) {
             return;
-        };
-        owed.unmatched = true;
-        let (msg_id, station) = (super::copy(&msg.0), super::copy(&author.0));
-        self.note(turn, Some(msg), What::Unmatched(wire::OwnUnmatched { msg_id, station }));
+        }
         if let Some(later) = self.jobs.mend(author, msg, turn.now.mono) {
             self.schedule.at(later, Timer::Mend);
         }
         self.start_resealing(turn);
+    }
+
+    /// This addressee does not have the letter in an envelope that serves both: it is sealed again,
+    /// also after a restart. False where that is known.
+    pub(super) fn mark_unmatched(&mut self, turn: &mut Turn, msg: MsgId, by: StationId) -> bool {
+        let Some(owed) = self.outbox.owed_mut(&msg, &by).filter(|owed| !owed.unmatched) else {
+            return false;
+        };
+        owed.unmatched = true;
+        let (msg_id, station) = (super::copy(&msg.0), super::copy(&by.0));
+        self.note(turn, Some(msg), What::Unmatched(wire::OwnUnmatched { msg_id, station }));
+        true
     }
 
     /// A letter that replies to one of ours answers it.

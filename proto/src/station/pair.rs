@@ -22,7 +22,6 @@ use crate::limits::{
 use crate::part::Part;
 use crate::receipt::{Entry, Receipt};
 use crate::schedule::Timer;
-use crate::seal::{self, Recipient};
 use crate::sync::{Ask, DaySets};
 use crate::terms::{Level, Status};
 use crate::time::{DAY, Mono, SECOND, Timestamp};
@@ -411,11 +410,7 @@ impl Station {
         let member = self.directory.member(&peer).filter(|member| !member.silenced)?;
         let secret = self.secret_with(member)?;
         let lane = secret.pair_lane(&incarnation);
-        let frame = self.frame(turn, lane);
-        let to = [Recipient { epoch: &member.epoch, pair: secret }];
-        let (epoch, sign) = (&self.keys.epoch, &self.keys.sign);
-        let sealed = seal::seal(&frame, status, parts, epoch, &to, sign, &mut turn.entropy);
-        let (envelope, _) = sealed.ok()?;
+        let (envelope, _) = self.seal_letter(turn, lane, &[peer], status, parts).ok()?;
         self.pairs.learn(lane, peer);
         Some(envelope)
     }

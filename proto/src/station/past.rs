@@ -139,6 +139,7 @@ impl Station {
                 }
                 Ok(())
             }
+            What::Handed(own) => self.restore_handed(&own),
             What::Regain(own) => {
                 self.restore_regain(&own);
                 Ok(())

@@ -186,6 +186,8 @@ impl Station {
     pub(super) fn hear_resend(&mut self, turn: &mut Turn, from: StationId, resend: Resend) {
         match resend {
             Resend::Ask { since, only } => self.list_letters(turn, from, since, &only),
+            Resend::Locked { since } => self.hear_locked(turn, from, since),
+            Resend::Unlocked => self.give_up_locked(turn, from),
             Resend::List { entries, more } => {
                 let Some(campaign) = self.campaign.as_mut() else { return };
                 campaign.hear(from, &entries, more);

@@ -12,7 +12,6 @@ use crate::limits::{DRAFTS_WAITING_MAX, EXPIRE_DEFAULT, RECONCILE_EVERY, STANZAS
 use crate::outbox::{Outgoing, Owed, Path, Rise};
 use crate::receipt::Entry;
 use crate::schedule::{Timer, backoff};
-use crate::seal::{self, Recipient};
 use crate::sync::{Ask, Custody};
 use crate::terms::{Level, Relation, Status};
 use crate::wire::{self, own::What};
@@ -166,19 +165,12 @@ impl Station {
         let origin = Origin { id: msg, station: me.name.clone(), at: wall };
         let letter = Letter::compose(draft, &origin);
         let parts = letter.parts(&mut turn.entropy);
-        let recipient = |id: &StationId| {
-            let member = self.directory.member(id).filter(|member| !member.silenced)?;
-            Some(Recipient { epoch: &member.epoch, pair: self.secret_with(member)? })
-        };
-        let to: Vec<Recipient<'_>> = owed.keys().filter_map(recipient).collect();
+        let to: Vec<StationId> = owed.keys().copied().filter(|id| self.can_seal_to(id)).collect();
         if to.is_empty() {
             return Err(Denied::NoRecipient);
         }
-        let frame = self.frame(turn, lane);
-        let (epoch, sign) = (&self.keys.epoch, &self.keys.sign);
-        let (envelope, key) =
-            seal::seal(&frame, status, &parts, epoch, &to, sign, &mut turn.entropy)
-                .map_err(|error| Denied::Seal(error.to_string()))?;
+        let sealed = self.seal_letter(turn, lane, &to, status, &parts);
+        let (envelope, key) = sealed.map_err(|error| Denied::Seal(error.to_string()))?;
         self.keep_own(turn, &envelope);
         for (station, owed) in &mut owed {
             owed.unsealed = !self.can_seal_to(station);
@@ -301,6 +293,9 @@ impl Station {
         let Some(letter) = self.outbox.get(&msg) else { return };
         match custody {
             Custody::Stored if letter.owed.contains_key(&peer) => {
+                if let Some(envelope) = letter.envelope {
+                    self.sender_keys.confirmed(&envelope, &peer);
+                }
                 if let Some(owed) = self.outbox.owed_mut(&msg, &peer) {
                     owed.path = Some(Path::Direct);
                 }

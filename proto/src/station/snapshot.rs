@@ -4,8 +4,8 @@
 //! Invariant: what [`Station::from_dump`] gives, followed by the records behind the dump, is what all
 //! records give. So a dump holds what [`Station::restore`] fills and nothing that begins with a start,
 //! and it is bound to everything else that `restore` goes by: the program, the station, its keys and
-//! the documents that it starts from. Neither keys nor secrets are in it; drafts that wait are, so it
-//! is to be sealed like the own records. Which records it covers is the shell's to know.
+//! the documents that it starts from. Keys of the keystore are not in it; drafts that wait and sender
+//! keys of others are, so it is to be sealed like the own records. Which records it covers is the shell's to know.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ use super::voice::Voice;
 use super::{Setup, Station};
 
 /// What a dump begins with; raised when the same records come to mean something else.
-const FORM: &[u8] = concat!("cbm/1/dump 1 ", env!("CARGO_PKG_VERSION"), "\0").as_bytes();
+const FORM: &[u8] = concat!("cbm/1/dump 2 ", env!("CARGO_PKG_VERSION"), "\0").as_bytes();
 
 /// Why a dump is not taken; the journal has it all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +66,7 @@ impl Station {
         let unopened = self.unopened.iter().map(|envelope| envelope.bytes().clone());
         unopened.collect::<Vec<_>>().put(&mut out);
         self.pairs.put(&mut out);
+        self.sender_keys.handed().put(&mut out);
         self.campaign.put(&mut out);
         self.unclaimed.put(&mut out);
         self.voice.put_past(&mut out);
@@ -111,6 +112,7 @@ impl Station {
             .map(|bytes| Envelope::decode(bytes).ok())
             .collect::<Option<_>>()?;
         self.pairs = Dump::take(from)?;
+        self.sender_keys.take_handed(Dump::take(from)?);
         self.campaign = Dump::take(from)?;
         self.unclaimed = Dump::take(from)?;
         self.voice.take_past(from)?;

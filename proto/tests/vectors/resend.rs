@@ -1,6 +1,7 @@
 //! Area `resend`: letters of type `resend` (`docs/spec/letter.md`, letters asked again).
 //!
-//! Fields as in area `letter`; `says` is `ask` or `list`, and how many letters it names. Outcomes:
+//! Fields as in area `letter`; `says` is `ask` or `list` and how many letters it names, `locked` or
+//! `unlocked`. Outcomes:
 //! `ok`, `type` (another type), `body` (not to be read), or why its parts are not a letter.
 
 use cbm_proto::id::{MsgId, PartyCode};
@@ -20,6 +21,8 @@ pub(crate) fn check(vector: &Vector) -> Result<String, String> {
     let Some(letter) = letter else { return Ok(outcome) };
     let says = match Resend::read(&letter) {
         Ok(Resend::Ask { only, .. }) => format!("ask {}", only.len()),
+        Ok(Resend::Locked { .. }) => "locked".to_owned(),
+        Ok(Resend::Unlocked) => "unlocked".to_owned(),
         Ok(Resend::List { entries, .. }) => format!("list {}", entries.len()),
         Err(ReceiptError::Type) => return Ok("type".to_owned()),
         Err(ReceiptError::Body) => return Ok("body".to_owned()),
@@ -46,6 +49,7 @@ pub(crate) fn make() -> Vec<(&'static str, Vector)> {
     let entries = vec![listed(0x33, true), listed(0x34, false)];
     let list = parts(&Resend::List { entries, more: false });
     let none = parts(&Resend::List { entries: Vec::new(), more: false });
+    let (locked, unlocked) = (parts(&Resend::Locked { since }), parts(&Resend::Unlocked));
     let short =
         raw(&wire::Resend { since: 1, only: vec![vec![1; 15].into()], ..Default::default() });
     let entry = wire::ResendEntry { of: vec![1; 16].into(), ..Default::default() };
@@ -59,6 +63,11 @@ pub(crate) fn make() -> Vec<(&'static str, Vector)> {
             says(vector("ok", "one that is there, one that is not", &list), "list 2"),
         ),
         ("resend_ok_list_none", says(vector("ok", "there was nothing", &none), "list 0")),
+        (
+            "resend_ok_locked",
+            says(vector("ok", "letters under a lacking sender key", &locked), "locked"),
+        ),
+        ("resend_ok_unlocked", says(vector("ok", "they are said again", &unlocked), "unlocked")),
         ("resend_short_id", vector("body", "an id of 15 bytes", &short)),
         ("resend_many", vector("body", "257 entries in one letter", &many)),
     ]

@@ -2,20 +2,23 @@
 //!
 //! Fields: `envelope`; then either `me` (seed of the reader's epoch key), `author_x` and
 //! `author_kem`, or `file_key` and `status` (a number), as from an archive. Where it opens: `status`,
-//! `parts` (their number) and `last` (content of the last part) must agree. `seal_ok_worked` names
+//! `parts` (their number) and `last` (content of the last part) must agree. With `sender_key`, the
+//! `hand_out` is opened first and `envelope` by the key that it hands out. `seal_ok_worked` names
 //! every value on the way.
 
 use cbm_proto::envelope::{Envelope, Kind, sealed_len};
 use cbm_proto::id::{Digest, KeyId, StationId};
 use cbm_proto::primitives::{Entropy, EpochPublic, EpochSecret};
-use cbm_proto::seal::{FileKey, OpenError, Opened, PairSecret, open, open_with};
+use cbm_proto::seal::{
+    FileKey, OpenError, Opened, PairSecret, SenderKey, open, open_under, open_with,
+};
 use cbm_proto::terms::Status;
 
 use crate::file::Vector;
 use crate::straight::{Plan, Wire, trace};
 
-const TEXT: &[u8] = b"Malware beacons from your address space to ours. Please look.";
-const HEAD: &[u8] = b"header of the letter";
+pub(crate) const TEXT: &[u8] = b"Malware beacons from your address space to ours. Please look.";
+pub(crate) const HEAD: &[u8] = b"header of the letter";
 
 pub(crate) fn check(vector: &Vector) -> Result<String, String> {
     let envelope = Envelope::decode(vector.bytes("envelope")?.into())
@@ -37,7 +40,22 @@ pub(crate) fn check(vector: &Vector) -> Result<String, String> {
                 }
             }
         }
-        open(&envelope, &me, &author, &pair)
+        match vector.word("hand_out") {
+            Some(_) => {
+                let first = Envelope::decode(vector.bytes("hand_out")?.into())
+                    .map_err(|refusal| format!("the hand-out does not decode: {refusal}"))?;
+                let opened = open(&first, &me, &author, &pair).map_err(|e| e.to_string())?;
+                let Some(opened) = opened.filter(|opened| opened.hands_out) else {
+                    return Ok("no_key".to_owned());
+                };
+                let mut key = SenderKey::handed_out(first.header(), &opened.key);
+                if vector.word("link").is_some() && vector.bytes("link")? != key.link() {
+                    return Ok("other_link".to_owned());
+                }
+                open_under(&envelope, &mut key)
+            }
+            None => open(&envelope, &me, &author, &pair),
+        }
     };
     outcome(vector, opened)
 }
@@ -63,15 +81,15 @@ fn number<N: std::str::FromStr>(vector: &Vector, name: &str) -> Result<N, String
 }
 
 /// Author, and recipients b, c, d.
-fn keys() -> [EpochSecret; 4] {
+pub(crate) fn keys() -> [EpochSecret; 4] {
     [0xa1, 0xb1, 0xc1, 0xd1].map(|n| EpochSecret::from_seed(&[n; 32]))
 }
 
-fn entropy() -> Entropy {
+pub(crate) fn entropy() -> Entropy {
     Entropy::new(&[0xe1; 32])
 }
 
-fn good(status: u8) -> Plan {
+pub(crate) fn good(status: u8) -> Plan {
     Plan::good(status, &[([1; 16], 1, HEAD), ([2; 16], 2, TEXT)])
 }
 
@@ -90,7 +108,7 @@ fn read_by(me: u8, expect: &str, note: &str, wire: &Wire) -> Vector {
         .with("envelope", wire.bytes())
 }
 
-fn opens(me: u8, note: &str, wire: &Wire, status: u8) -> Vector {
+pub(crate) fn opens(me: u8, note: &str, wire: &Wire, status: u8) -> Vector {
     read_by(me, "ok", note, wire)
         .with_word("status", &status.to_string())
         .with_word("parts", "2")
@@ -104,7 +122,7 @@ fn opens_with(parts: u8, note: &str, wire: &Wire) -> Vector {
         .with("last", TEXT)
 }
 
-fn wrong(expect: &str, note: &str, wire: &Wire) -> Vector {
+pub(crate) fn wrong(expect: &str, note: &str, wire: &Wire) -> Vector {
     read_by(0xb1, expect, note, wire)
 }
 
@@ -116,7 +134,9 @@ fn plain(note: &str, change: impl FnOnce(&mut Vec<u8>)) -> Vector {
 }
 
 pub(crate) fn make() -> Vec<(&'static str, Vector)> {
-    [letters(), archive(), authors_faults(), plaintexts(), others_faults(), misuse()].concat()
+    let sender_key = crate::sender::make();
+    [letters(), archive(), authors_faults(), plaintexts(), others_faults(), misuse(), sender_key]
+        .concat()
 }
 
 fn letters() -> Vec<(&'static str, Vector)> {

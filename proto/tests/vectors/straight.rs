@@ -179,6 +179,57 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// The same under the sender key that `first` handed out, with this number of the feed. `links`
+    /// is what lies between the first link and its own.
+    pub(crate) fn seal_under(
+        &self,
+        from: &EpochSecret,
+        (first, fk): (&Wire, [u8; 32]),
+        (seq, links): (u64, u64),
+        entropy: &mut Entropy,
+    ) -> Wire {
+        let mut header = Header {
+            epoch: from.id(),
+            seq,
+            prev: Digest([0x99; 32]),
+            padded_len: u32::try_from(self.plain.len()).unwrap(),
+            recipients: Recipients::SenderKey(sender_key_id(&first.header, &fk)),
+            root: self.root,
+            ..blank(Kind::Sealed)
+        };
+        let mut link = first_link(&first.header, &fk);
+        for _ in 0..links {
+            link = hmac(&link, "sender-next", &[]);
+        }
+        let fk: [u8; 32] = entropy.bytes();
+        let h0 = digest("h0", &[&header.encode_h0()]);
+        header.fkc = hkdf(&fk, &h0.0, "commit", &[]);
+        let context = digest("h0-fkc", &[&header.encode_h0(), &header.fkc]);
+        let body = stream(&hkdf(&fk, &context.0, "body", &[&[self.body_status]]), &self.plain);
+        header.body = body_digest(&body);
+        let payload = [&self.other_key.unwrap_or(fk)[..], &[self.stanza_status]].concat();
+        let key = hkdf(&link, &context.0, "sender-piece", &[&header.body.0]);
+        let mut piece = Vec::new();
+        chunk_seal(&key, &[0; 12], &payload, &mut piece);
+        header.stanzas = stanzas_digest(&piece);
+        Wire::new(header, Some(piece), body)
+    }
+}
+
+fn context(header: &Header) -> Digest {
+    digest("h0-fkc", &[&header.encode_h0(), &header.fkc])
+}
+
+pub(crate) fn first_link(hand_out: &Header, fk: &[u8; 32]) -> [u8; 32] {
+    hkdf(fk, &context(hand_out).0, "sender-chain", &[])
+}
+
+fn sender_key_id(hand_out: &Header, fk: &[u8; 32]) -> KeyId {
+    let id = hkdf(fk, &context(hand_out).0, "sender-key-id", &[]);
+    KeyId(*id.first_chunk().unwrap())
+}
+
 fn stream(key: &[u8; 32], plain: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let chunks: Vec<&[u8]> = plain.chunks(65_536).collect();
