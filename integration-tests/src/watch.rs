@@ -114,7 +114,7 @@ fn open(world: &World, ix: Ix) -> Vec<((Ix, MsgId, StationId), Tries)> {
         }
         for (to, owed) in letter.owed.iter().filter(|(_, owed)| !owed.stored()) {
             let tries = Tries { run: run.number, count: owed.attempts, since: world.now() };
-            out.push(((ix, *msg, *to), tries));
+            out.push(((ix, msg, *to), tries));
         }
     }
     out
@@ -136,14 +136,16 @@ impl Known {
         let inbox = station.inbox().map(|l| (l.msg, (l.level, l.outcome, l.info)));
         let sealed = station.sent().filter(|(_, letter)| letter.envelope.is_some());
         let sent = sealed.flat_map(|(msg, letter)| {
-            letter.owed.iter().map(|(to, owed)| ((*msg, *to), (owed.level, owed.outcome)))
+            let owed = letter.owed.iter();
+            let owed = owed.map(|(to, owed)| ((msg, *to), (owed.level, owed.outcome)));
+            owed.collect::<Vec<_>>()
         });
         let waiting = station.sent().filter(|(_, letter)| letter.envelope.is_none());
         let feeds = station.feeds().iter().filter(|(_, feed)| feed.last() > 0);
         Self {
             inbox: inbox.collect(),
             sent: sent.collect(),
-            waiting: waiting.map(|(msg, _)| *msg).collect(),
+            waiting: waiting.map(|(msg, _)| msg).collect(),
             feeds: feeds.map(|(id, feed)| (*id, (feed.mark(), feed.last()))).collect(),
             carried: station.carried().copied().collect(),
             behind: station.is_behind(),

@@ -137,7 +137,7 @@ fn incidents(hall: &Hall, name: &str) -> Vec<(Cause, String, u64)> {
 
 /// A receipt of `by` for AAA's letter, as it may be bent by the caller.
 fn receipt(hall: &Hall, by: &str, msg: MsgId, bend: impl FnOnce(&mut Receipted)) -> Letter {
-    let sent = hall.station("AAA/mfa").sent().find(|(id, _)| **id == msg).unwrap().1.clone();
+    let sent = hall.station("AAA/mfa").sent().find(|(id, _)| *id == msg).unwrap().1;
     let at = hall.now().wall;
     let envelope = sent.envelope.unwrap();
     let desk = Officer { name: "O. Officer".into(), office: "Duty desk".into() };

@@ -48,6 +48,11 @@ impl<'a> Source<'a> {
         (count <= self.0.len()).then_some(count)
     }
 
+    /// What is left.
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
     /// Whether nothing is left.
     pub(crate) const fn is_empty(&self) -> bool {
         self.0.is_empty()

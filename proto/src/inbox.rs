@@ -2,15 +2,21 @@
 //!
 //! Level 4, owned by `Station`. A letter is known by its author's party and its `msg_id`, whatever
 //! envelope brought it, so that a letter sealed again after a loss, or said by a sibling station,
-//! is not shown twice. The level is the highest that we told its author.
+//! is not shown twice. The level is the highest that we told its author. Letters stay for good, so
+//! they are held packed; who asks for one gets a copy.
 
+mod packing;
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
-use crate::dump::{Dump, Source, dumped, put_all};
+use crate::dump::{Dump, Source, dumped};
 use crate::id::{Digest, EnvelopeId, FeedId, KeyId, MsgId, PartyCode, StationId};
 use crate::limits::NEWEST_KEPT;
+use crate::packed::{Held, Order, Packed};
 use crate::receipt::Entry;
 use crate::terms::{Level, Outcome, Precedence, Status};
 use crate::time::Timestamp;
@@ -89,52 +95,23 @@ pub struct Received {
 /// Every letter that was opened here.
 #[derive(Clone, Debug, Default)]
 pub struct Inbox {
-    /// Apart from the tree, whose nodes are never full.
-    letters: BTreeMap<(MsgId, PartyCode), Box<Received>>,
     /// By number, from 1.
-    arrival: Vec<(MsgId, PartyCode)>,
-    /// Numbers of the letters that they brought.
-    envelopes: BTreeMap<EnvelopeId, u64>,
+    letters: Packed<Received>,
+    /// The numbers of all letters, by the envelopes that brought them first.
+    by_envelope: Order,
+    /// Further envelopes, and the numbers of the letters that they brought.
+    copies: BTreeMap<EnvelopeId, u64>,
     /// Of the types that the directory rests on: the newest ones of each party, oldest first.
     watched: BTreeMap<(PartyCode, &'static str), VecDeque<MsgId>>,
 }
 
 dumped!(Named { envelope, content_root, made_at });
 dumped!(Place { feed, seq, key });
-dumped!(Received {
-    msg,
-    author,
-    party,
-    envelope,
-    place,
-    named,
-    type_name,
-    precedence,
-    status,
-    made_at,
-    received_at,
-    expires_at,
-    info,
-    newer,
-    ahead,
-    forked,
-    level,
-    outcome,
-    entry,
-    number
-});
 
 impl Dump for Inbox {
     fn put(&self, out: &mut Vec<u8>) {
-        let all: Vec<&Received> = self.iter().collect();
-        put_all(all.into_iter(), out);
-        // Each letter names its own envelope.
-        let own = |id, number: u64| {
-            let letter = self.key_of(number).and_then(|(msg, party)| self.of_party(party, msg));
-            letter.is_some_and(|letter| letter.envelope == id)
-        };
-        let copies = self.envelopes.iter().filter(|(id, number)| !own(**id, **number));
-        copies.map(|(id, number)| (*id, *number)).collect::<Vec<_>>().put(out);
+        self.letters.put_in(1..=self.last(), out);
+        self.copies.put(out);
         for kind in WATCHED {
             let of_kind = self.watched.iter().filter(|((_, k), _)| *k == kind);
             let of_kind = of_kind.map(|((party, _), ids)| (party.clone(), ids.clone()));
@@ -143,20 +120,19 @@ impl Dump for Inbox {
     }
 
     fn take(from: &mut Source<'_>) -> Option<Self> {
-        let letters = Vec::<Box<Received>>::take(from)?;
-        let dense = (1..).zip(&letters).all(|(number, letter)| letter.number == number);
-        let mut envelopes = BTreeMap::<EnvelopeId, u64>::take(from)?;
+        let mut envelopes = Vec::new();
+        let letters =
+            Packed::take_all(from, |_, letter: &Received| envelopes.push(letter.envelope))?;
+        let mut numbered: Vec<_> = envelopes.iter().zip(1_u32..).collect();
+        numbered.sort_unstable();
+        let by_envelope = Order::of(numbered.into_iter().map(|(_, number)| number));
+        let copies = BTreeMap::take(from)?;
         let mut watched = BTreeMap::new();
         for kind in WATCHED {
             let of_kind = BTreeMap::<PartyCode, VecDeque<MsgId>>::take(from)?;
             watched.extend(of_kind.into_iter().map(|(party, ids)| ((party, kind), ids)));
         }
-        let key = |letter: &Received| (letter.msg, letter.party.clone());
-        let arrival: Vec<_> = letters.iter().map(|letter| key(letter)).collect();
-        envelopes.extend(letters.iter().map(|letter| (letter.envelope, letter.number)));
-        let letters: BTreeMap<_, _> = letters.into_iter().map(|l| (key(&l), l)).collect();
-        let whole = dense && letters.len() == arrival.len();
-        whole.then_some(Self { letters, arrival, envelopes, watched })
+        Some(Self { letters, by_envelope, copies, watched })
     }
 }
 
@@ -164,27 +140,28 @@ impl Inbox {
     /// Whether this letter is here.
     #[must_use]
     pub fn holds(&self, party: &PartyCode, msg: &MsgId) -> bool {
-        self.letters.contains_key(&(*msg, party.clone()))
+        self.number_of(party, msg).is_some()
     }
 
     /// Enters a letter that is not here yet; its number is given here.
     pub fn enter(&mut self, mut letter: Received) {
-        let key = (letter.msg, letter.party.clone());
-        if self.letters.contains_key(&key) {
+        if self.holds(&letter.party, &letter.msg) {
             return;
         }
         letter.number = self.last() + 1;
-        self.arrival.push(key.clone());
-        self.envelopes.insert(letter.envelope, letter.number);
         self.watch(&letter);
-        self.letters.insert(key, Box::new(letter));
+        let envelope = letter.envelope;
+        let number = self.letters.push(letter);
+        let mut by_envelope = std::mem::take(&mut self.by_envelope);
+        by_envelope.insert(number, |other| self.compare(other, &envelope));
+        self.by_envelope = by_envelope;
     }
 
     /// The letter of this id. Two parties may have drawn the same id only by breaking the rules;
     /// the one that came first is meant.
     #[must_use]
-    pub fn get(&self, msg: &MsgId) -> Option<&Received> {
-        self.of(msg).min_by_key(|letter| letter.number)
+    pub fn get(&self, msg: &MsgId) -> Option<Cow<'_, Received>> {
+        self.letters.get(self.letters.with_key(msg.0).next()?)
     }
 
     fn watch(&mut self, letter: &Received) {
@@ -198,74 +175,93 @@ impl Inbox {
     }
 
     /// A party's newest letters of one of the [`WATCHED`] types, the last to come first.
-    pub fn newest(&self, party: &PartyCode, kind: &'static str) -> impl Iterator<Item = &Received> {
+    pub fn newest(
+        &self,
+        party: &PartyCode,
+        kind: &'static str,
+    ) -> impl Iterator<Item = Cow<'_, Received>> {
         let ids = self.watched.get(&(party.clone(), kind)).into_iter().flatten().rev();
         ids.filter_map(|msg| self.of_party(party, msg))
     }
 
     /// The letter of this id from this party.
     #[must_use]
-    pub fn of_party(&self, party: &PartyCode, msg: &MsgId) -> Option<&Received> {
-        self.letters.get(&(*msg, party.clone())).map(|letter| &**letter)
+    pub fn of_party(&self, party: &PartyCode, msg: &MsgId) -> Option<Cow<'_, Received>> {
+        let mut all = self.letters.with_key(msg.0).filter_map(|number| self.letters.get(number));
+        all.find(|letter| letter.party == *party)
     }
 
     /// The letter of this id from this party, to be changed.
     pub fn get_mut(&mut self, party: &PartyCode, msg: &MsgId) -> Option<&mut Received> {
-        self.letters.get_mut(&(*msg, party.clone())).map(|letter| &mut **letter)
+        self.letters.get_mut(self.number_of(party, msg)?)
     }
 
     /// Another envelope brought a letter that is here.
     pub fn note_copy(&mut self, party: &PartyCode, msg: &MsgId, copy: Named) {
-        let Some(letter) = self.get_mut(party, msg) else { return };
-        if copy.made_at > letter.named.made_at {
+        let Some(number) = self.number_of(party, msg) else { return };
+        if self.number_by(&copy.envelope).is_none() {
+            self.copies.insert(copy.envelope, number);
+        }
+        if let Some(letter) = self.letters.get_mut(number)
+            && copy.made_at > letter.named.made_at
+        {
             letter.named = copy;
         }
-        let number = letter.number;
-        self.envelopes.insert(copy.envelope, number);
     }
 
     /// The author of this envelope signed another one under the same number.
     pub fn mark_forked(&mut self, envelope: &EnvelopeId) {
-        let key = self.envelopes.get(envelope).and_then(|number| self.key_of(*number)).cloned();
-        if let Some(letter) = key.and_then(|(msg, party)| self.get_mut(&party, &msg)) {
+        let number = self.number_by(envelope);
+        if let Some(letter) = number.and_then(|number| self.letters.get_mut(number)) {
             letter.forked = true;
         }
     }
 
-    fn key_of(&self, number: u64) -> Option<&(MsgId, PartyCode)> {
-        self.arrival.get(usize::try_from(number.checked_sub(1)?).ok()?)
-    }
-
     /// The letter that this envelope brought.
     #[must_use]
-    pub fn by_envelope(&self, envelope: &EnvelopeId) -> Option<&Received> {
-        let (msg, party) = self.key_of(*self.envelopes.get(envelope)?)?;
-        self.of_party(party, msg)
+    pub fn by_envelope(&self, envelope: &EnvelopeId) -> Option<Cow<'_, Received>> {
+        self.letters.get(self.number_by(envelope)?)
     }
 
     /// Number of the last letter that came; 0 when none did.
     #[must_use]
     pub const fn last(&self) -> u64 {
-        self.arrival.len() as u64
+        self.letters.len()
     }
 
     /// All letters in the order in which they came.
-    pub fn iter(&self) -> impl Iterator<Item = &Received> {
+    pub fn iter(&self) -> impl Iterator<Item = Cow<'_, Received>> {
         self.after(0)
     }
 
     /// The letters behind the one numbered `after`, in the order in which they came.
-    pub fn after(&self, after: u64) -> impl Iterator<Item = &Received> {
-        let behind = self.arrival.iter().skip(usize::try_from(after).unwrap_or(usize::MAX));
-        behind.filter_map(|(msg, party)| self.of_party(party, msg))
+    pub fn after(&self, after: u64) -> impl Iterator<Item = Cow<'_, Received>> {
+        let behind = after.saturating_add(1)..=self.last();
+        behind.filter_map(|number| self.letters.get(number))
     }
 
-    fn of(&self, msg: &MsgId) -> impl Iterator<Item = &Received> {
-        let wanted = *msg;
-        self.letters
-            .range((wanted, first_party())..)
-            .map(|(_, letter)| &**letter)
-            .take_while(move |letter| letter.msg == wanted)
+    /// Letters of which the author was not told that they are in the inbox, and perhaps others.
+    pub fn untold(&self) -> impl Iterator<Item = &Received> {
+        self.letters.open()
+    }
+
+    fn number_of(&self, party: &PartyCode, msg: &MsgId) -> Option<u64> {
+        self.of_party(party, msg).map(|letter| letter.number)
+    }
+
+    fn number_by(&self, envelope: &EnvelopeId) -> Option<u64> {
+        let first = self.by_envelope.from(|other| self.compare(other, envelope)).next();
+        let first = first.filter(|number| self.compare(*number, envelope) == Ordering::Equal);
+        first.or_else(|| self.copies.get(envelope).copied())
+    }
+
+    fn compare(&self, number: u64, envelope: &EnvelopeId) -> Ordering {
+        let other = match self.letters.held(number) {
+            Some(Held::Packed(bytes)) => packing::envelope_in(bytes),
+            Some(Held::Open(letter)) => Some(letter.envelope),
+            None => None,
+        };
+        other.cmp(&Some(*envelope))
     }
 }
 
@@ -289,17 +285,12 @@ impl Received {
     }
 }
 
-/// Sorts before every other party code.
-fn first_party() -> PartyCode {
-    // "A0" obeys the rule and no code sorts before it.
-    #[allow(clippy::expect_used, reason = "a constant that obeys the rule of party codes")]
-    PartyCode::new("A0").expect("a valid code")
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::packed::{Names, Pack};
+    use crate::receipt::Officer;
 
     fn letter(msg: u8, party: &str) -> Received {
         Received {
@@ -327,6 +318,88 @@ mod tests {
             outcome: None,
             entry: Bytes::new(),
             number: 0,
+        }
+    }
+
+    fn packed(letter: &Received) -> Received {
+        let (mut names, mut bytes) = (Names::default(), Vec::new());
+        letter.pack(&mut names, &mut bytes);
+        let mut from = Source::new(&bytes);
+        let again = Received::unpack(letter.number, &names, &mut from).unwrap();
+        assert!(from.is_empty());
+        again
+    }
+
+    #[test]
+    fn a_letter_that_was_packed_is_what_it_was() {
+        let plain = letter(1, "EST");
+        assert_eq!(packed(&plain), plain);
+        let Named { envelope, content_root, .. } = plain.named;
+        let at = Timestamp(7);
+        let desk = Officer { name: "O. Officer".into(), office: "Duty desk".into() };
+        let told = Entry::by_station(plain.msg, envelope, content_root, Level::L2, at);
+        let feed = FeedId {
+            author: plain.author,
+            incarnation: crate::id::Incarnation([3; 16]),
+            lane: crate::id::LaneId([4; 16]),
+        };
+        let rich = Received {
+            place: Some(Place { feed, seq: 1 << 40, key: KeyId([5; 16]) }),
+            expires_at: Some(Timestamp(0)),
+            received_at: Timestamp(0),
+            level: Some(Level::L5),
+            outcome: Some(Outcome::Declined),
+            entry: told.clone().by_officer(Level::L5, at, &desk).to_bytes(),
+            number: 9,
+            ..plain.clone()
+        };
+        let named = Named { envelope: EnvelopeId([1; 32]), ..plain.named };
+        let newer = Named { made_at: Timestamp(0), ..plain.named };
+        let flags =
+            [(true, false, false, false), (false, true, false, true), (false, false, true, true)];
+        let flagged = flags.map(|(info, newer, ahead, forked)| Received {
+            info,
+            newer,
+            ahead,
+            forked,
+            ..rich.clone()
+        });
+        let entry = told.to_bytes();
+        let odd = [
+            Received { entry: entry.clone(), ..plain.clone() },
+            Received { entry, named, ..plain.clone() },
+            Received { entry: Bytes::from_static(b"no entry"), named: newer, ..plain },
+            rich,
+        ];
+        for letter in odd.iter().chain(&flagged) {
+            assert_eq!(packed(letter), *letter);
+        }
+    }
+
+    #[test]
+    fn an_envelope_finds_its_letter_and_so_does_a_later_one() {
+        let mut inbox = Inbox::default();
+        for msg in 1..=200_u8 {
+            let (envelope, level) = (EnvelopeId([msg.wrapping_mul(77); 32]), Some(Level::L3));
+            inbox.enter(Received { envelope, level, ..letter(msg, "EST") });
+        }
+        let party = PartyCode::new("EST").unwrap();
+        let later = |envelope, made_at| Named { envelope, made_at, content_root: Digest([1; 32]) };
+        inbox.note_copy(&party, &MsgId([5; 16]), later(EnvelopeId([0; 32]), Timestamp(5)));
+        inbox.mark_forked(&EnvelopeId([0; 32]));
+        let mut bytes = Vec::new();
+        inbox.put(&mut bytes);
+        let again = Inbox::take(&mut Source::new(&bytes)).unwrap();
+        for inbox in [&inbox, &again] {
+            for msg in 1..=200_u8 {
+                let by = inbox.by_envelope(&EnvelopeId([msg.wrapping_mul(77); 32])).unwrap();
+                assert_eq!((by.msg, by.number), (MsgId([msg; 16]), u64::from(msg)));
+                assert_eq!(by.forked, msg == 5);
+            }
+            let named = inbox.by_envelope(&EnvelopeId([0; 32])).unwrap().named;
+            assert_eq!(named.envelope, EnvelopeId([0; 32]));
+            assert!(inbox.by_envelope(&EnvelopeId([201_u8.wrapping_mul(77); 32])).is_none());
+            assert_eq!(inbox.untold().filter(|l| l.level.is_none()).count(), 0);
         }
     }
 

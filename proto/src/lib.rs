@@ -21,7 +21,7 @@
 //! | level | modules |
 //! |---|---|
 //! | L0 | [`limits`] [`time`] [`id`] |
-//! | L1 | [`wire`] [`primitives`] [`keys`] [`terms`] [`part`] `dump` |
+//! | L1 | [`wire`] [`primitives`] [`keys`] [`terms`] [`part`] `dump` `packed` |
 //! | L2 | [`accord`] [`catalogue`] [`draft`] [`letter`] |
 //! | L3 | [`envelope`] [`seal`] [`receipt`] [`journal`] |
 //! | L4 | [`evidence`] [`feeds`] [`inbox`] [`outbox`] [`schedule`] [`sync`] [`own`] [`people`] [`proof`] [`regain`] [`retention`] [`event`] |
@@ -46,6 +46,7 @@ pub mod letter;
 pub mod limits;
 pub mod outbox;
 pub mod own;
+mod packed;
 pub mod part;
 pub mod people;
 pub mod primitives;

@@ -246,6 +246,9 @@ pub const INCIDENTS_MAX: usize = 1_024;
 pub const INCIDENTS_PER_DAY: usize = 128;
 /// Letters of one party and one watched type that are found without a search.
 pub const NEWEST_KEPT: usize = 16;
+/// Values that letters which are kept have in common (parties, feeds, keys, names of types) and that
+/// are held once; further ones stand in each letter that has them.
+pub const NAMES_MAX: usize = 4_096;
 /// Own letters of one watched type that are found without a search.
 pub const OWN_NEWEST_KEPT: usize = 1_024;
 /// Contact data older than this are aging.

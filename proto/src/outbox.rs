@@ -2,21 +2,26 @@
 //!
 //! Level 4, owned by `Station`. A letter stands here from the moment `send` returns its id. Levels
 //! only rise and skipped ones are implied (`docs/spec/letter.md`); what an addressee's receipt claims is
-//! believed of that addressee alone, and only if it names the header and content that we sent.
+//! believed of that addressee alone, and only if it names the header and content that we sent. Letters
+//! stay for good, so those that everybody has are held packed; who asks for one gets a copy.
 
 mod addressees;
+mod packing;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
 use crate::dump::{Dump, Source, dumped, dumped_as_bytes};
 use crate::id::{Digest, EnvelopeId, LaneId, MsgId, StationId};
 use crate::limits::{COPIES_MAX, OWN_NEWEST_KEPT};
+use crate::packed::Packed;
 use crate::receipt::Stated;
 use crate::terms::{Level, Outcome, Precedence, Status};
-use crate::time::Timestamp;
+use crate::time::{DAY, Timestamp};
 
 pub use self::addressees::Addressees;
+use self::packing::Sent;
 
 /// The way a letter went, as far as we can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,8 +118,10 @@ pub struct Rise {
 /// All letters of ours that are known here.
 #[derive(Clone, Debug, Default)]
 pub struct Outbox {
-    /// Apart from the tree, whose nodes are never full.
-    letters: BTreeMap<MsgId, Box<Outgoing>>,
+    /// In no order that means anything.
+    letters: Packed<Sent>,
+    /// How many letters a station owes something for, by the day on which they expire.
+    debts: BTreeMap<(StationId, u64), u64>,
     /// Of the types whose fate people ask for by party: the newest ones, oldest first.
     watched: BTreeMap<&'static str, VecDeque<MsgId>>,
 }
@@ -122,21 +129,6 @@ pub struct Outbox {
 /// Types of own letters that are found without a search.
 pub const WATCHED: [&str; 2] = ["comms-check", "request"];
 
-dumped!(Owed { info, level, outcome, stated, at, stored_at, path, attempts, unsealed, unmatched });
-dumped!(Outgoing {
-    envelope,
-    content_root,
-    lane,
-    type_name,
-    precedence,
-    status,
-    made_at,
-    expires_at,
-    wants,
-    reply_by,
-    owed,
-    copies
-});
 dumped!(Copy { station, envelope, content_root });
 dumped_as_bytes!(Path, |path| path.to_string().into(), |bytes| {
     Self::parse(std::str::from_utf8(&bytes).ok()?)
@@ -144,20 +136,21 @@ dumped_as_bytes!(Path, |path| path.to_string().into(), |bytes| {
 
 impl Dump for Outbox {
     fn put(&self, out: &mut Vec<u8>) {
-        let Self { letters, watched } = self;
-        letters.put(out);
+        let Self { letters, debts: _, watched } = self;
+        letters.put_in(letters.by_key(), out);
         WATCHED.iter().for_each(|kind| watched.get(kind).cloned().unwrap_or_default().put(out));
     }
 
     fn take(from: &mut Source<'_>) -> Option<Self> {
-        let (letters, mut watched) = (Dump::take(from)?, BTreeMap::new());
+        let (mut debts, mut watched) = (BTreeMap::new(), BTreeMap::new());
+        let letters = Packed::take_all(from, |_, sent: &Sent| owe(&mut debts, &sent.letter))?;
         for kind in WATCHED {
             let newest = VecDeque::take(from)?;
             if !newest.is_empty() {
                 watched.insert(kind, newest);
             }
         }
-        Some(Self { letters, watched })
+        Some(Self { letters, debts, watched })
     }
 }
 
@@ -225,6 +218,10 @@ impl Owed {
     }
 }
 
+fn owe(debts: &mut BTreeMap<(StationId, u64), u64>, letter: &Outgoing) {
+    letter.debts().for_each(|debt| *debts.entry(debt).or_default() += 1);
+}
+
 /// Who stands behind a statement: nobody but the machine, an office by its name, or by a signature.
 fn weight(stated: Option<&Stated>) -> u8 {
     stated.map_or(0, |stated| 1 + u8::from(stated.signature.is_some()))
@@ -243,6 +240,13 @@ impl Outgoing {
     #[must_use]
     pub fn is_unconfirmed_by(&self, station: &StationId) -> bool {
         self.envelope.is_some() && self.owed.get(station).is_some_and(|owed| !owed.stored())
+    }
+
+    /// Who owes something for it, and the day on which it expires.
+    fn debts(&self) -> impl Iterator<Item = (StationId, u64)> {
+        let day = self.expires_at.0 / DAY;
+        let open = self.owed.iter().filter(|(_, owed)| owed.is_open(self.wants));
+        open.map(move |(station, _)| (*station, day))
     }
 
     /// Whether it was sealed again for this station.
@@ -265,34 +269,89 @@ impl Outbox {
                 newest.pop_front();
             }
         }
-        self.letters.insert(msg, Box::new(letter));
+        self.forgive(&msg);
+        owe(&mut self.debts, &letter);
+        match self.letter_mut(&msg) {
+            Some(waiting) => *waiting = letter,
+            None => drop(self.letters.push(Sent { msg, letter })),
+        }
     }
 
     /// The newest own letters of one of the [`WATCHED`] types, the last one first.
-    pub fn newest(&self, kind: &'static str) -> impl Iterator<Item = (MsgId, &Outgoing)> {
+    pub fn newest(&self, kind: &'static str) -> impl Iterator<Item = (MsgId, Cow<'_, Outgoing>)> {
         let ids = self.watched.get(kind).into_iter().flatten().rev();
         ids.filter_map(|msg| Some((*msg, self.get(msg)?)))
     }
 
     /// One letter.
     #[must_use]
-    pub fn get(&self, msg: &MsgId) -> Option<&Outgoing> {
-        self.letters.get(msg).map(|letter| &**letter)
+    pub fn get(&self, msg: &MsgId) -> Option<Cow<'_, Outgoing>> {
+        self.letter(self.number_of(msg)?).map(|(_, letter)| letter)
     }
 
     /// One addressee of one letter.
     pub fn owed_mut(&mut self, msg: &MsgId, station: &StationId) -> Option<&mut Owed> {
-        self.letters.get_mut(msg)?.owed.get_mut(station)
+        self.letter_mut(msg)?.owed.get_mut(station)
     }
 
-    /// Every letter.
-    pub fn iter(&self) -> impl Iterator<Item = (&MsgId, &Outgoing)> {
-        self.letters.iter().map(|(msg, letter)| (msg, &**letter))
+    /// How many there are.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        self.letters.len()
+    }
+
+    /// Every letter, in the order of the ids.
+    pub fn iter(&self) -> impl Iterator<Item = (MsgId, Cow<'_, Outgoing>)> {
+        self.letters.by_key().filter_map(|number| self.letter(number))
+    }
+
+    /// At least all letters that somebody has to be given yet, in the order of the ids.
+    pub fn unsettled(&self) -> impl Iterator<Item = (&MsgId, &Outgoing)> {
+        let open: BTreeMap<_, _> =
+            self.letters.open().map(|sent| (&sent.msg, &sent.letter)).collect();
+        open.into_iter()
+    }
+
+    /// The stations that owe something for letters that have not expired, or did so within a day.
+    pub fn debtors(&self, wall: Option<Timestamp>) -> BTreeSet<StationId> {
+        let today = wall.map(|wall| wall.0 / DAY);
+        let late = |day: u64| today.is_none_or(|today| today <= day);
+        let owing = self.debts.keys().filter(|(_, day)| late(*day));
+        owing.map(|(station, _)| *station).collect()
+    }
+
+    fn number_of(&self, msg: &MsgId) -> Option<u64> {
+        self.letters.with_key(msg.0).next()
+    }
+
+    fn letter(&self, number: u64) -> Option<(MsgId, Cow<'_, Outgoing>)> {
+        Some(match self.letters.get(number)? {
+            Cow::Borrowed(sent) => (sent.msg, Cow::Borrowed(&sent.letter)),
+            Cow::Owned(sent) => (sent.msg, Cow::Owned(sent.letter)),
+        })
+    }
+
+    fn letter_mut(&mut self, msg: &MsgId) -> Option<&mut Outgoing> {
+        let number = self.number_of(msg)?;
+        self.letters.get_mut(number).map(|sent| &mut sent.letter)
+    }
+
+    /// What is owed for a letter is not counted any more.
+    fn forgive(&mut self, msg: &MsgId) {
+        let owed = self.get(msg).map(|letter| letter.debts().collect::<Vec<_>>());
+        for debt in owed.unwrap_or_default() {
+            if let Some(count) = self.debts.get_mut(&debt) {
+                *count -= 1;
+                if *count == 0 {
+                    self.debts.remove(&debt);
+                }
+            }
+        }
     }
 
     /// The letter was sealed again for a station.
     pub fn note_copy(&mut self, msg: &MsgId, copy: Copy) {
-        let Some(letter) = self.letters.get_mut(msg) else { return };
+        let Some(letter) = self.letter_mut(msg) else { return };
         letter.copies.push_back(copy);
         if letter.copies.len() > COPIES_MAX {
             letter.copies.pop_front();
@@ -306,14 +365,22 @@ impl Outbox {
     /// Whether a statement of this station about this letter says anything new.
     #[must_use]
     pub fn rises(&self, msg: &MsgId, station: &StationId, rise: &Rise) -> bool {
-        self.get(msg).and_then(|l| l.owed.get(station)).is_some_and(|owed| owed.rises(rise))
+        let letter = self.get(msg);
+        letter.and_then(|l| l.owed.get(station).map(|owed| owed.rises(rise))).unwrap_or(false)
     }
 
     /// Notes a level. Does nothing where it would not rise.
     pub fn settle(&mut self, msg: &MsgId, station: &StationId, rise: &Rise) {
-        if let Some(owed) = self.owed_mut(msg, station).filter(|owed| owed.rises(rise)) {
+        if !self.rises(msg, station, rise) {
+            return;
+        }
+        self.forgive(msg);
+        let Some(letter) = self.letter_mut(msg) else { return };
+        if let Some(owed) = letter.owed.get_mut(station) {
             owed.rise(rise);
         }
+        let debts: Vec<_> = letter.debts().collect();
+        debts.into_iter().for_each(|debt| *self.debts.entry(debt).or_default() += 1);
     }
 
     /// Letters that this station owes L1 for and that have not expired.
@@ -322,7 +389,7 @@ impl Outbox {
         station: StationId,
         wall: Option<Timestamp>,
     ) -> impl Iterator<Item = (&MsgId, &Outgoing)> {
-        self.iter().filter(move |(_, letter)| {
+        self.unsettled().filter(move |(_, letter)| {
             letter.is_unconfirmed_by(&station) && wall.is_none_or(|wall| wall < letter.expires_at)
         })
     }
@@ -351,94 +418,4 @@ impl Path {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    const MSG: MsgId = MsgId([1; 16]);
-    const AT: StationId = StationId([2; 16]);
-
-    fn outbox() -> Outbox {
-        let mut outbox = Outbox::default();
-        outbox.enter(
-            MSG,
-            Outgoing {
-                copies: VecDeque::new(),
-                envelope: Some(EnvelopeId([3; 32])),
-                content_root: Digest([4; 32]),
-                lane: LaneId([5; 16]),
-                type_name: "red-flag".into(),
-                precedence: Precedence::Flash,
-                status: Status::Actual,
-                made_at: Timestamp(1_000),
-                expires_at: Timestamp(9_000),
-                wants: Some(Level::L5),
-                reply_by: None,
-                owed: BTreeMap::from([(AT, Owed::new(false))]).into(),
-            },
-        );
-        outbox
-    }
-
-    fn rise(level: Level, outcome: Option<Outcome>, at: u64) -> Rise {
-        Rise { level, outcome, at: Timestamp(at), path: None, stated: None }
-    }
-
-    #[test]
-    fn levels_only_rise() {
-        let mut outbox = outbox();
-        outbox.settle(&MSG, &AT, &rise(Level::L4, None, 2_000));
-        assert!(!outbox.rises(&MSG, &AT, &rise(Level::L1, None, 3_000)));
-        outbox.settle(&MSG, &AT, &rise(Level::L1, None, 3_000));
-        let owed = &outbox.get(&MSG).unwrap().owed[&AT];
-        assert_eq!((owed.level, owed.at), (Some(Level::L4), Some(Timestamp(2_000))));
-        assert_eq!(owed.stored_at, Some(Timestamp(2_000)), "a skipped level is implied");
-    }
-
-    #[test]
-    fn an_outcome_may_change_within_its_level() {
-        let mut outbox = outbox();
-        outbox.settle(&MSG, &AT, &rise(Level::L5, Some(Outcome::NeedInfo), 2_000));
-        outbox.settle(&MSG, &AT, &rise(Level::L5, Some(Outcome::Declined), 3_000));
-        let owed = &outbox.get(&MSG).unwrap().owed[&AT];
-        assert_eq!((owed.outcome, owed.at), (Some(Outcome::Declined), Some(Timestamp(3_000))));
-        let overtaken = rise(Level::L5, Some(Outcome::Accepted), 2_500);
-        assert!(!outbox.rises(&MSG, &AT, &overtaken), "receipts overtake one another");
-    }
-
-    #[test]
-    fn a_letter_that_must_be_sealed_again_is_until_it_was() {
-        let mut outbox = outbox();
-        // It said L5 of an envelope that is lost; then its L1 of before comes, of one that is known.
-        outbox.owed_mut(&MSG, &AT).unwrap().unmatched = true;
-        outbox.settle(&MSG, &AT, &rise(Level::L1, None, 2_000));
-        assert!(outbox.get(&MSG).unwrap().owed[&AT].unmatched, "its L5 was not counted yet");
-        let (envelope, content_root) = (EnvelopeId([6; 32]), Digest([7; 32]));
-        outbox.note_copy(&MSG, Copy { station: AT, envelope, content_root });
-        assert!(!outbox.get(&MSG).unwrap().owed[&AT].unmatched);
-    }
-
-    #[test]
-    fn a_stranger_to_the_letter_settles_nothing() {
-        let outbox = outbox();
-        assert!(!outbox.rises(&MSG, &StationId([9; 16]), &rise(Level::L1, None, 1)));
-        assert!(!outbox.rises(&MsgId([9; 16]), &AT, &rise(Level::L1, None, 1)));
-    }
-
-    #[test]
-    fn custody_does_not_end_what_is_owed_and_expiry_needs_a_trusted_clock() {
-        let mut outbox = outbox();
-        outbox.settle(&MSG, &AT, &rise(Level::L0, None, 2_000));
-        let late = Some(Timestamp(9_000));
-        assert_eq!(outbox.unconfirmed_by(AT, Some(Timestamp(2_000))).count(), 1);
-        assert_eq!(outbox.unconfirmed_by(AT, late).count(), 0);
-        assert_eq!(outbox.unconfirmed_by(AT, None).count(), 1);
-    }
-
-    #[test]
-    fn paths_read_what_they_wrote() {
-        for path in [Path::Direct, Path::Gossip, Path::Via(AT)] {
-            assert_eq!(Path::parse(&path.to_string()), Some(path));
-        }
-    }
-}
+mod tests;

@@ -208,6 +208,26 @@ impl Entry {
         Self::from_wire(wire::decode(bytes, TEXT_MAX).ok()?).ok().flatten()
     }
 
+    /// The entry as it is kept, without the letter and the envelope that it names.
+    pub(crate) fn nameless(&self) -> Bytes {
+        let (of, digest, content_root) = Default::default();
+        wire::encode(&wire::ReceiptEntry { of, digest, content_root, ..self.to_wire() }).into()
+    }
+
+    /// The entry as it is kept, out of what [`Entry::nameless`] wrote.
+    pub(crate) fn named(
+        nameless: &[u8],
+        of: MsgId,
+        digest: EnvelopeId,
+        content_root: Digest,
+    ) -> Option<Bytes> {
+        let mut entry: wire::ReceiptEntry = wire::decode(nameless, TEXT_MAX).ok()?;
+        entry.of = copy(of.as_bytes());
+        entry.digest = copy(digest.as_bytes());
+        entry.content_root = copy(content_root.as_bytes());
+        Some(wire::encode(&entry).into())
+    }
+
     fn to_wire(&self) -> wire::ReceiptEntry {
         let by = if self.is_by_office() { WireBy::Office } else { WireBy::Station };
         wire::ReceiptEntry {

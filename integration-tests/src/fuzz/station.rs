@@ -172,10 +172,10 @@ impl Room {
 
     /// Draws with the foes, who see what the station said.
     fn foes<T>(&mut self, draw: impl FnOnce(&mut Foe, &Sight<'_>) -> T) -> T {
-        let sent = |(msg, letter): (&MsgId, &cbm_proto::outbox::Outgoing)| {
-            letter.envelope.map(|envelope| (*msg, envelope, letter.content_root))
-        };
-        let sent: Vec<_> = self.station.sent().filter_map(sent).take(16).collect();
+        let sent = self.station.sent().filter_map(|(msg, letter)| {
+            letter.envelope.map(|envelope| (msg, envelope, letter.content_root))
+        });
+        let sent: Vec<_> = sent.take(16).collect();
         let incarnation = self.station.incarnation();
         let sight = Sight { now: self.now().wall, said: &self.said, sent: &sent, incarnation };
         draw(&mut self.foe, &sight)

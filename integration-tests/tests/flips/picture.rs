@@ -93,7 +93,7 @@ impl Picture {
         });
         let sent = station.sent().map(|(msg, letter)| {
             let owed = letter.owed.iter().map(|(id, owed)| format!("{id:?} {:?}", owed.level));
-            (*msg, "sent".to_owned(), owed.collect::<Vec<_>>().join(" "))
+            (msg, "sent".to_owned(), owed.collect::<Vec<_>>().join(" "))
         });
         let all: Vec<(MsgId, String, String)> = received.chain(sent).collect();
         for (msg, whose, level) in all {

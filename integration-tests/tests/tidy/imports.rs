@@ -14,7 +14,7 @@ use crate::{
 /// lead back to it.
 const LEVELS: [&[&str]; 6] = [
     &["limits", "time", "id"],
-    &["part", "terms", "wire", "primitives", "keys", "dump"],
+    &["part", "terms", "wire", "primitives", "keys", "dump", "packed"],
     &["accord", "draft", "catalogue", "letter"],
     &["seal", "envelope", "receipt", "journal"],
     &[

@@ -1,5 +1,7 @@
 //! Letters read back: the envelope from the store, opened again with what the archive keeps.
 
+use std::borrow::Cow;
+
 use cbm_proto::{draft::Attachment, id::MsgId, inbox::Received, letter::Letter};
 use serde_json::{Value, json};
 
@@ -21,7 +23,7 @@ pub(super) async fn json(desk: &Desk, shelf: &Shelf, msg: MsgId) -> Result<Value
     let body = json!({"body": json["body"]});
     let known = desk
         .look(move |station, now| {
-            let received = station.received(&msg).cloned();
+            let received = station.received(&msg).map(Cow::into_owned);
             let author = received.as_ref().map_or_else(|| station.me(), |r| r.author);
             let sender = received.as_ref().map(|r| Sender {
                 trust: station.trust(&r.party).word(),

@@ -189,10 +189,10 @@ async fn health(State(api): State<Api>) -> Result<Json<Health>, Failure> {
 
 /// Counts first, so that no letter is counted that does not stand before the place.
 async fn journal(State(api): State<Api>) -> Result<Json<JournalView>, Failure> {
-    let count = |station: &Station, _| (station.inbox().count(), station.sent().count());
+    let count = |station: &Station, _| station.letter_counts();
     let (received, sent) = api.desk.look(count).await?;
     let durable = api.desk.durable().await?.to_string();
-    Ok(Json(JournalView { durable, received: received as u64, sent: sent as u64 }))
+    Ok(Json(JournalView { durable, received, sent }))
 }
 
 /// What was lost with a disk, and what came back.

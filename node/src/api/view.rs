@@ -73,7 +73,11 @@ const PAGE: usize = 256;
 #[must_use]
 pub(super) fn inbox(station: &Station, now: Now, after: u64) -> Vec<(Received, InboxRow)> {
     let new = station.inbox_after(after).take(PAGE);
-    new.map(|received| (received.clone(), row(station, now, received))).collect()
+    new.map(|received| {
+        let row = row(station, now, &received);
+        (received.into_owned(), row)
+    })
+    .collect()
 }
 
 fn row(station: &Station, now: Now, received: &Received) -> InboxRow {

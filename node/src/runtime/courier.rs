@@ -20,7 +20,6 @@ use cbm_proto::{
     event::{Notice, Token},
     evidence::{Answer, Question},
     id::{Digest, MsgId, StationId},
-    inbox::Received,
 };
 use tokio::{
     sync::{broadcast::error::RecvError, mpsc},
@@ -131,7 +130,7 @@ impl Courier {
         let seen = self.shelf.seen();
         let page = self.desk.look(move |station, _| {
             let new = station.inbox_after(seen).take(PAGE);
-            new.map(|r: &Received| (r.number, r.msg)).collect::<Vec<_>>()
+            new.map(|r| (r.number, r.msg)).collect::<Vec<_>>()
         });
         let page = page.await?;
         let Some((last, _)) = page.last().copied() else { return Ok(false) };

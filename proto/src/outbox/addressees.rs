@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::ops::Index;
 
-use crate::dump::{Dump, Source};
 use crate::id::StationId;
 
 use super::Owed;
@@ -58,16 +57,6 @@ impl Index<&StationId> for Addressees {
     #[allow(clippy::expect_used, reason = "indexing says that it is there, as with other maps")]
     fn index(&self, station: &StationId) -> &Owed {
         self.get(station).expect("an addressee of the letter")
-    }
-}
-
-impl Dump for Addressees {
-    fn put(&self, out: &mut Vec<u8>) {
-        self.0.to_vec().put(out);
-    }
-
-    fn take(from: &mut Source<'_>) -> Option<Self> {
-        BTreeMap::take(from).map(Self::from)
     }
 }
 

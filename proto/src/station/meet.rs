@@ -193,16 +193,8 @@ impl Station {
     /// disk that no longer has it, and pair lanes are compared by their two ends only.
     fn dial_a_debtor(&mut self, turn: &mut Turn) {
         let wall = self.trusted(turn.now);
-        let debtors: BTreeSet<StationId> = self
-            .outbox
-            .iter()
-            .filter(|(_, letter)| wall.is_none_or(|wall| wall < letter.expires_at))
-            .flat_map(|(_, letter)| {
-                letter.owed.iter().filter(|(_, owed)| owed.is_open(letter.wants))
-            })
-            .map(|(station, _)| *station)
-            .filter(|station| !self.meet.linked.contains(station))
-            .collect();
+        let mut debtors = self.outbox.debtors(wall);
+        debtors.retain(|station| !self.meet.linked.contains(station));
         let drawn = turn.entropy.below(debtors.len() as u64) as usize;
         if let Some(peer) = debtors.into_iter().nth(drawn) {
             turn.speak(Speak::Dial { peer });

@@ -10,7 +10,7 @@ use crate::id::{MsgId, StationId};
 use crate::inbox::{Named, Received};
 use crate::letter::Letter;
 use crate::limits::FUTURE_FLAG;
-use crate::outbox::{Path, Rise};
+use crate::outbox::{Owed, Path, Rise};
 use crate::receipt::{Entry, RESEND, Receipt, ReceiptError, Resend, Stated};
 use crate::schedule::Timer;
 use crate::seal::{self, Opened};
@@ -160,7 +160,7 @@ impl Station {
             last.party == *party && received.received_at.since(last.received_at) < 2_000
         };
         self.inbox.holds(party, &received.msg)
-            || self.planted(Fault::DedupByTime) && self.inbox.iter().any(near)
+            || self.planted(Fault::DedupByTime) && self.inbox.iter().any(|last| near(&last))
     }
 
     fn as_received(
@@ -311,11 +311,11 @@ impl Station {
         if !self.outbox.rises(&msg, &by, &rise) {
             return;
         }
-        let further =
-            self.outbox.get(&msg).and_then(|letter| letter.owed.get(&by)).is_none_or(|owed| {
-                owed.level != Some(rise.level)
-                    || rise.outcome.is_some_and(|o| owed.outcome != Some(o))
-            });
+        let other = |owed: &Owed| {
+            owed.level != Some(rise.level) || rise.outcome.is_some_and(|o| owed.outcome != Some(o))
+        };
+        let letter = self.outbox.get(&msg);
+        let further = letter.and_then(|letter| letter.owed.get(&by).map(other)).unwrap_or(true);
         self.outbox.settle(&msg, &by, &rise);
         let own = wire::OwnSettled {
             msg_id: super::copy(&msg.0),

@@ -275,7 +275,8 @@ impl Station {
         // By party and id: another party may have used the same id, and the letter that came first
         // must not stand in the receipt of the other.
         let Some(member) = self.directory.member(&author) else { return };
-        let Some(letter) = self.inbox.of_party(member.name.party(), &msg).cloned() else { return };
+        let Some(letter) = self.inbox.of_party(member.name.party(), &msg) else { return };
+        let letter = letter.into_owned();
         let at = turn.now.wall;
         let named = letter.named;
         let doubt = !self.voice.trusted;
@@ -463,8 +464,7 @@ impl Station {
             self.send_pair(turn, peer, envelope);
         }
         for (msg, entry) in std::mem::take(&mut self.pairs.stated) {
-            let open = |letter: &&Received| letter.is_news(&entry);
-            if let Some(letter) = self.inbox.get(&msg).filter(open) {
+            if let Some(letter) = self.inbox.get(&msg).filter(|letter| letter.is_news(&entry)) {
                 let (author, status) = (letter.author, letter.status);
                 self.pairs.owe(Due { author, status, msg, entry });
             }

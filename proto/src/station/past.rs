@@ -293,7 +293,7 @@ impl Station {
         self.schedule.at(turn.now.mono, Timer::Regain);
         let unreceipted: BTreeSet<(MsgId, StationId)> = self
             .inbox
-            .iter()
+            .untold()
             .filter(|letter| letter.level.is_none_or(|level| level < Level::L2))
             .map(|letter| (letter.msg, letter.author))
             .collect();
@@ -302,7 +302,7 @@ impl Station {
         }
         let open: Vec<(MsgId, StationId)> = self
             .outbox
-            .iter()
+            .unsettled()
             .flat_map(|(msg, letter)| {
                 let unsure = letter.owed.iter().filter(|(_, owed)| !owed.stored());
                 unsure.map(|(station, _)| (*msg, *station))

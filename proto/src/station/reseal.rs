@@ -40,7 +40,7 @@ impl Station {
             .filter(|(msg, letter)| {
                 (only.is_empty() || only.contains(msg)) && self.wants_again(letter, asker, since)
             })
-            .map(|(msg, letter)| Listed { msg: *msg, made_at: letter.made_at, available: true })
+            .map(|(msg, letter)| Listed { msg, made_at: letter.made_at, available: true })
             .collect();
         found.sort_by_key(|listed| (listed.made_at, listed.msg));
         let found = found.split_off(found.len().saturating_sub(RESEND_LETTERS_MAX));
@@ -73,7 +73,8 @@ impl Station {
     /// names an envelope that is not known here.
     pub(super) fn reseal_owed(&mut self, turn: &mut Turn) {
         let mut due: Vec<(StationId, MsgId)> = Vec::new();
-        for (msg, letter) in self.outbox.iter().filter(|(_, letter)| letter.envelope.is_some()) {
+        for (msg, letter) in self.outbox.unsettled().filter(|(_, letter)| letter.envelope.is_some())
+        {
             for (station, owed) in letter.owed.iter() {
                 let closed = || self.lost_a_key(station) && !letter.is_copied_to(station);
                 let again = owed.unmatched || (!owed.stored() && (owed.unsealed || closed()));

@@ -328,7 +328,7 @@ impl Station {
         signed: Option<Signed>,
     ) -> Result<MsgId, Denied> {
         self.may_act()?;
-        let letter = self.inbox.get(&msg).ok_or(Denied::NoSuchLetter(msg))?.clone();
+        let letter = self.inbox.get(&msg).ok_or(Denied::NoSuchLetter(msg))?.into_owned();
         let at = signed.as_ref().map_or(turn.now.wall, |signed| signed.at);
         let named = letter.named;
         let machine = Entry {

@@ -21,7 +21,7 @@ use super::voice::Voice;
 use super::{Setup, Station};
 
 /// What a dump begins with; raised when the same records come to mean something else.
-const FORM: &[u8] = concat!("cbm/1/dump 2 ", env!("CARGO_PKG_VERSION"), "\0").as_bytes();
+const FORM: &[u8] = concat!("cbm/1/dump 3 ", env!("CARGO_PKG_VERSION"), "\0").as_bytes();
 
 /// Why a dump is not taken; the journal has it all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

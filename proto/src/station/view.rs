@@ -1,5 +1,6 @@
 //! What people ask a station. Nothing here changes anything.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
@@ -151,17 +152,23 @@ impl Station {
     }
 
     /// The letters that we sent.
-    pub fn sent(&self) -> impl Iterator<Item = (&MsgId, &Outgoing)> {
+    pub fn sent(&self) -> impl Iterator<Item = (MsgId, Cow<'_, Outgoing>)> {
         self.outbox.iter()
     }
 
     /// The letters that we received, in the order in which they came.
-    pub fn inbox(&self) -> impl Iterator<Item = &Received> {
+    pub fn inbox(&self) -> impl Iterator<Item = Cow<'_, Received>> {
         self.inbox.iter()
     }
 
+    /// How many letters we received, and how many we sent.
+    #[must_use]
+    pub fn letter_counts(&self) -> (u64, u64) {
+        (self.inbox.last(), self.outbox.count())
+    }
+
     /// The letters that came after the one numbered `after`, in the order in which they came.
-    pub fn inbox_after(&self, after: u64) -> impl Iterator<Item = &Received> {
+    pub fn inbox_after(&self, after: u64) -> impl Iterator<Item = Cow<'_, Received>> {
         self.inbox.after(after)
     }
 
@@ -171,18 +178,21 @@ impl Station {
         &self,
         party: &PartyCode,
         kind: &'static str,
-    ) -> impl Iterator<Item = &Received> {
+    ) -> impl Iterator<Item = Cow<'_, Received>> {
         self.inbox.newest(party, kind)
     }
 
     /// Our newest letters of a watched type ([`crate::outbox::WATCHED`]), the last one first.
-    pub fn newest_sent(&self, kind: &'static str) -> impl Iterator<Item = (MsgId, &Outgoing)> {
+    pub fn newest_sent(
+        &self,
+        kind: &'static str,
+    ) -> impl Iterator<Item = (MsgId, Cow<'_, Outgoing>)> {
         self.outbox.newest(kind)
     }
 
     /// One letter that we received.
     #[must_use]
-    pub fn received(&self, msg: &MsgId) -> Option<&Received> {
+    pub fn received(&self, msg: &MsgId) -> Option<Cow<'_, Received>> {
         self.inbox.get(msg)
     }
 
@@ -200,7 +210,7 @@ impl Station {
         let mut addressees: Vec<Addressee> = letter
             .owed
             .iter()
-            .filter_map(|(id, owed)| self.addressee(now, letter, *id, owed))
+            .filter_map(|(id, owed)| self.addressee(now, &letter, *id, owed))
             .collect();
         addressees.sort_by(|a, b| (&a.party, &a.station).cmp(&(&b.party, &b.station)));
         Some(Status {

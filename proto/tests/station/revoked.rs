@@ -30,7 +30,7 @@ fn up_to(envelope: &Envelope) -> Vec<Head> {
 
 fn marked(hall: &Hall, at: &str, msg: MsgId) -> bool {
     let station = hall.station(at);
-    station.key_revoked(station.received(&msg).unwrap())
+    station.key_revoked(&station.received(&msg).unwrap())
 }
 
 #[test]

@@ -153,7 +153,7 @@ fn rows(station: &Station, now: Now, msg: MsgId) -> Option<CheckView> {
     let (_, letter) = station.newest_sent("comms-check").find(|(id, _)| *id == msg)?;
     let by = letter.reply_by.unwrap_or(letter.made_at);
     let status = station.status(now, &msg)?;
-    let early = !over(letter, now) && now.wall.since(letter.made_at) < EARLY;
+    let early = !over(&letter, now) && now.wall.since(letter.made_at) < EARLY;
     let verdict = |to: &Addressee| match verdict(to.level, to.outcome) {
         "line_dead" if early => "pending",
         verdict => verdict,
@@ -175,7 +175,7 @@ fn rows(station: &Station, now: Now, msg: MsgId) -> Option<CheckView> {
         id: msg.to_string(),
         sent_at: letter.made_at.to_string(),
         respond_by: by.to_string(),
-        over: over(letter, now),
+        over: over(&letter, now),
         stations: stations.collect(),
     })
 }

@@ -214,7 +214,7 @@ fn last_check(
         let best = asked.map(|(_, owed)| (owed.level, owed.outcome, owed.at)).max_by_key(|b| b.0);
         let Some((level, outcome, at)) = best else { continue };
         let verdict = verdict(level, outcome);
-        let over = over(letter, now);
+        let over = over(&letter, now);
         match verdict {
             "answered" | "declined" => at.into_iter().for_each(|at| evidence.confirm(at)),
             _ if over => evidence.failed_at = evidence.failed_at.max(letter.reply_by),

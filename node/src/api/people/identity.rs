@@ -198,12 +198,12 @@ async fn pending(desk: &Desk, code: &PartyCode) -> Result<(MsgId, Words), Failur
     let sent: Vec<MsgId> = desk
         .look(move |station, now| {
             let theirs: Vec<_> = station.directory().stations_of(&asked).map(|m| m.id).collect();
-            let to = |(_, o): &(MsgId, &cbm_proto::outbox::Outgoing)| {
+            let to = |o: &cbm_proto::outbox::Outgoing| {
                 theirs.iter().any(|id| o.owed.contains_key(id))
                     && now.wall.since(o.made_at) < IDENTITY_WAIT
                     && o.envelope.is_some()
             };
-            let sent = station.newest_sent("request").filter(to);
+            let sent = station.newest_sent("request").filter(|(_, letter)| to(letter));
             sent.map(|(msg, _)| msg).take(LOOKED_THROUGH).collect()
         })
         .await?;

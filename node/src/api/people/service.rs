@@ -4,7 +4,7 @@
 //! somebody waits for it. Of a party's notices the newest of each pair counts: suspended and
 //! reopened, out and restored. One whose time is over says nothing any more.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use axum::{Json, body::Bytes, extract::State};
 use cbm_proto::{
@@ -79,7 +79,7 @@ pub(super) async fn of(desk: &Desk, party: &PartyCode) -> Result<Option<ServiceV
     let (now, newest) = desk
         .look(move |station, now| {
             let real = station.newest_from(&code, TYPE).filter(|l| l.status == Status::System);
-            (now.wall, real.cloned().collect::<Vec<_>>())
+            (now.wall, real.map(Cow::into_owned).collect::<Vec<_>>())
         })
         .await?;
     let mut notices = Vec::new();
