@@ -41,7 +41,8 @@ impl Network {
                 Shape::Ring => out.plan(a, (a + 1) % states),
                 Shape::Row if a > 0 => out.plan(a, a - 1),
                 Shape::Star if a > 0 => out.plan(a, 0),
-                Shape::Row | Shape::Star => {}
+                Shape::Tree if a > 0 => out.plan(a, (a - 1) / 2),
+                Shape::Row | Shape::Star | Shape::Tree => {}
             }
         }
         for watching in states..all {
@@ -133,7 +134,7 @@ mod tests {
 
     #[test]
     fn every_shape_connects_everyone() {
-        for shape in [Shape::Full, Shape::Ring, Shape::Row, Shape::Star] {
+        for shape in [Shape::Full, Shape::Ring, Shape::Row, Shape::Star, Shape::Tree] {
             for states in 2..8 {
                 let network = Network::new(shape, states, states + 1);
                 let mut reached = BTreeSet::from([0]);

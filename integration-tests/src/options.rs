@@ -24,6 +24,8 @@ pub enum Shape {
     Row,
     /// All with the first.
     Star,
+    /// Each with two others that no one before it is linked with.
+    Tree,
 }
 
 /// How bad each line is.

@@ -47,6 +47,9 @@ pub use scenes::Theft;
 /// The true time when a world begins, milliseconds since 1970: 2026-11-22T00:00:00Z.
 pub const BEGINNING: u64 = 1_795_305_600_000;
 
+/// So many stations of STATE parties are a crowd.
+pub const CROWD: usize = 13;
+
 /// One machine: what survives its station, and the station while it runs.
 pub struct Machine {
     /// Its name.
@@ -163,6 +166,8 @@ pub struct World {
     /// Gossip messages that were rejected, by whom they came from.
     pub rejected: u64,
     founded: Founded,
+    /// Messages whose signature somebody in a crowd found good, by digest.
+    proven: BTreeMap<Digest, Digest>,
     groups: Vec<Group>,
     weather: Weather,
     faults: bool,
@@ -207,6 +212,7 @@ impl World {
             liar: None,
             rejected: 0,
             founded,
+            proven: BTreeMap::new(),
             groups: Vec::new(),
             now: 0,
             serial: 0,
@@ -353,6 +359,11 @@ impl World {
             let detail = if what == "append" { bytes.len().to_string() } else { detail };
             eprintln!("{:>9} {name:<10} {what} {detail}", self.now);
         }
+    }
+
+    /// Whether there are more stations than ages before this one knew.
+    fn is_crowd(&self) -> bool {
+        self.options.stations.iter().sum::<usize>() >= CROWD
     }
 
     /// The machines of this station: one, or two if it was cloned.

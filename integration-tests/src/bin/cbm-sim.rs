@@ -1,5 +1,7 @@
 //! `cbm-sim [SEED] [--seeds N] [--from S] [--fault NAME] [--coverage] [--verbose]`:
 //! worlds drawn from seeds. `cbm-sim SEED --age 1` or `2`: what a seed stood for before worlds grew.
+//! `--stations N` and `--minutes N` with `--seeds`: of these only worlds of at least so many stations,
+//! and whose first phase lasts at least so long.
 //! `cbm-sim --histories N [--from S]`: histories of membership that must end in one state.
 //!
 //! Without a number it runs one seed that it draws and prints. A failing seed, given again, fails
@@ -14,6 +16,7 @@ use cbm_integration_tests::coverage::Seen;
 use cbm_integration_tests::histories;
 use cbm_integration_tests::options::{Age, Options};
 use cbm_integration_tests::planted::{self, Row};
+use cbm_proto::time::MINUTE;
 
 struct Arguments {
     from: u64,
@@ -23,6 +26,8 @@ struct Arguments {
     verbose: bool,
     coverage: bool,
     age: Age,
+    stations: usize,
+    minutes: u64,
 }
 
 fn main() -> ExitCode {
@@ -56,6 +61,8 @@ fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
         verbose: false,
         coverage: false,
         age: Age::Now,
+        stations: 0,
+        minutes: 0,
     };
     let mut from = None;
     while let Some(word) = words.next() {
@@ -65,6 +72,10 @@ fn read(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--histories" => out.histories = Some(number(&value()?)?),
             "--from" => from = Some(number(&value()?)?),
             "--verbose" => out.verbose = true,
+            "--stations" => {
+                out.stations = usize::try_from(number(&value()?)?).unwrap_or(usize::MAX)
+            }
+            "--minutes" => out.minutes = number(&value()?)?,
             "--age" => out.age = age(&value()?)?,
             "--coverage" => out.coverage = true,
             "--fault" => out.faults = faults(&value()?)?,
@@ -122,7 +133,15 @@ fn one(arguments: &Arguments) -> ExitCode {
 fn many(seeds: u64, arguments: &Arguments) -> ExitCode {
     let began = Instant::now();
     let (mut worst, mut failed, mut letters, mut seen) = (0, Vec::new(), 0, Seen::default());
-    campaign::many(arguments.from..arguments.from + seeds, None, |outcome| {
+    let large = |world: &Options| {
+        world.stations.iter().sum::<usize>() >= arguments.stations
+            && world.safety >= arguments.minutes * MINUTE
+    };
+    let chosen = (arguments.from..arguments.from + seeds)
+        .filter(|seed| large(&Options::draw(*seed, None)))
+        .collect::<Vec<u64>>();
+    let run = chosen.len();
+    campaign::many(chosen.into_iter(), None, |outcome| {
         letters += outcome.promised;
         seen.absorb(&outcome.seen);
         if let Some(failure) = &outcome.failure {
@@ -139,7 +158,7 @@ fn many(seeds: u64, arguments: &Arguments) -> ExitCode {
         println!("{seen}");
     }
     println!(
-        "{seeds} seeds from {}, {letters} letters, {} failed {failed:?}, {:.1} s",
+        "{run} seeds from {}, {letters} letters, {} failed {failed:?}, {:.1} s",
         arguments.from,
         failed.len(),
         began.elapsed().as_secs_f64()

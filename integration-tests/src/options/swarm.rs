@@ -9,7 +9,7 @@ use cbm_proto::time::{DAY, HOUR, MINUTE, SECOND};
 use super::{Options, Shape};
 use crate::chance::Chance;
 
-fn number(n: u64) -> usize {
+pub(super) fn number(n: u64) -> usize {
     usize::try_from(n).unwrap_or(0)
 }
 
@@ -100,7 +100,7 @@ fn apart(world: &mut Options, chance: &mut Chance) {
 }
 
 /// Longer by so much; what is drawn for each batch happens as often in all.
-fn long(world: &mut Options, longer: u64) {
+pub(super) fn long(world: &mut Options, longer: u64) {
     world.safety += longer;
     (world.crash, world.storage) = (world.crash.min(1), 0);
     world.letters = world.letters.min(8);

@@ -41,11 +41,24 @@ impl World {
         if self.groups.is_empty() {
             return;
         }
+        if self.is_crowd() {
+            self.link_groups();
+        }
         for ix in 0..self.machines.len() {
             // Who is not told here hears it from a linked member, or at the end.
             if chance.happens(800) {
                 self.schedule(chance.between(SECOND..=30 * SECOND), Event::Charters(ix));
             }
+        }
+    }
+
+    /// The mesh of the node sees to it that the members of a lane are linked with one another. Where
+    /// stations are few the dials of letters do; where a hub or a row is all there is, nobody would.
+    fn link_groups(&mut self) {
+        for group in &self.groups {
+            let member = |ix: &Ix| group.members.contains(self.machines[*ix].name.party());
+            let members: Vec<Ix> = (0..self.machines.len()).filter(member).collect();
+            members.windows(2).for_each(|pair| self.network.plan(pair[0], pair[1]));
         }
     }
 

@@ -95,6 +95,7 @@ impl World {
         for input in inputs {
             self.note(ix, "input", describe(&input).as_bytes());
             self.seen.input(&input);
+            self.look_ahead(ix, &input);
             effects.absorb(
                 self.ask_station(ix, |station, now, entropy| station.handle(now, entropy, input)),
             );
@@ -182,6 +183,19 @@ impl World {
         machine.disk.sync(at);
         machine.moved = false;
         if fuse.burns() { Stored::Crashed } else { Stored::Durable }
+    }
+
+    /// In a crowd all hear each beacon, and to verify it sixty times would be all that the world does:
+    /// what one station found good the others are told, as the node tells what other cores found.
+    fn look_ahead(&mut self, ix: Ix, input: &Input) {
+        let (Input::Heard { bytes, .. }, true) = (input, self.is_crowd()) else { return };
+        let Some(run) = &mut self.machines[ix].run else { return };
+        let message = digest("sim-signed", &[bytes]);
+        let known = self.proven.get(&message).copied();
+        if let Some(signed) = known.or_else(|| run.station.signed_well(bytes)) {
+            self.proven.insert(message, signed);
+            run.station.note_verified(vec![signed]);
+        }
     }
 
     /// One call into the station with the time and fresh entropy; nothing if the machine is off.

@@ -62,6 +62,8 @@ pub(super) struct Meet {
     pub(super) linked: BTreeSet<StationId>,
     /// Since when each linked peer has been.
     pub(super) since: BTreeMap<StationId, Mono>,
+    /// When each linked peer was last asked whether we hold the same.
+    compared: BTreeMap<StationId, Mono>,
     /// Who is known to hold which certificate of ours.
     pub(super) heard: BTreeMap<StationId, Digest>,
     questions: BTreeMap<RequestId, Asked>,
@@ -151,6 +153,7 @@ impl Station {
     pub(super) fn part_from(&mut self, turn: &mut Turn, peer: StationId) {
         self.meet.linked.remove(&peer);
         self.meet.since.remove(&peer);
+        self.meet.compared.remove(&peer);
         self.meet.claims.remove(&peer);
         let gone: Vec<RequestId> = self
             .meet
@@ -168,7 +171,17 @@ impl Station {
     fn ask_summary(&mut self, turn: &mut Turn, peer: StationId) {
         let (entries, carried) = self.summary_for(turn, peer);
         let digest = sync::summary_digest(&entries, &carried);
+        self.meet.compared.insert(peer, turn.now.mono);
         self.ask(turn, peer, &Ask::Summary(digest), Question::Summary);
+    }
+
+    /// A peer that found a difference is asked as well, if it was not lately: what it holds and we do
+    /// not may be held by nobody else here, and of many peers it would be drawn late.
+    fn compare_too(&mut self, turn: &mut Turn, peer: StationId) {
+        let lately = |at: &Mono| turn.now.mono.since(*at) < RECONCILE_EVERY;
+        if self.meet.linked.contains(&peer) && !self.meet.compared.get(&peer).is_some_and(lately) {
+            self.ask_summary(turn, peer);
+        }
     }
 
     /// From time to time, with a random linked peer: what no event told us is found here.
@@ -250,7 +263,10 @@ impl Station {
                 let (entries, carried) = self.summary_for(turn, peer);
                 match sync::summary_digest(&entries, &carried) == theirs {
                     true => Say::Same,
-                    false => sync::excerpt(entries, carried, |n| turn.entropy.below(n)),
+                    false => {
+                        self.compare_too(turn, peer);
+                        sync::excerpt(entries, carried, |n| turn.entropy.below(n))
+                    }
                 }
             }
             Ok(Ask::Want(numbers, envelopes)) => {
