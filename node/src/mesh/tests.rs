@@ -7,6 +7,7 @@
 
 mod ask;
 mod evidence;
+mod foes;
 mod gossip;
 mod limits;
 mod links;

@@ -4,14 +4,14 @@ use cbm_proto::{event::RequestId, limits::FRAME_MAX};
 
 use super::*;
 
-fn answered(event: &MeshEvent, want: u64) -> Option<Option<&Bytes>> {
+pub(super) fn answered(event: &MeshEvent, want: u64) -> Option<Option<&Bytes>> {
     match event {
         MeshEvent::Answered { id, answer, .. } if id.0 == want => Some(answer.as_ref()),
         _ => None,
     }
 }
 
-async fn ask(from: &Node, to: &Node, id: u64, bytes: impl Into<Vec<u8>>) {
+pub(super) async fn ask(from: &Node, to: &Node, id: u64, bytes: impl Into<Vec<u8>>) {
     let (peer, bytes) = (station(to.n), Bytes::from(bytes.into()));
     from.tell(MeshCommand::Request { peer, id: RequestId(id), bytes }).await;
 }
