@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, fs,
+    fmt, fs, io,
     path::{Path, PathBuf},
 };
 
@@ -22,7 +22,7 @@ use cbm_proto::journal::Record;
 use tempfile::TempDir;
 
 /// Small, so that there are closed segments and a newest one.
-pub(crate) const SEGMENT: u32 = 48 * 1024;
+pub(crate) const SEGMENT: u32 = 24 * 1024;
 
 /// What happens to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +118,10 @@ fn send(lab: &Lab, from: &Node, to: &str, n: u32) -> String {
     from.text(&args)
 }
 
+fn absent(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+}
+
 impl Content {
     /// Made by two nodes; the journal of one of them is written once more, in small segments.
     pub(crate) fn make() -> Self {
@@ -148,6 +152,10 @@ impl Content {
         }
         for (file, bytes) in &self.saved {
             fs::create_dir_all(self.path(file).parent().unwrap()).unwrap();
+            // A new file: who panicked over the old one may hold its lock for ever.
+            if file.starts_with("index/") {
+                fs::remove_file(self.path(file)).or_else(absent).unwrap();
+            }
             fs::write(self.path(file), bytes).unwrap();
         }
     }

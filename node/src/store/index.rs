@@ -33,7 +33,7 @@ const VERSION: u8 = 1;
 /// Memory for sled's pages, bytes.
 const CACHE: u64 = 16 * 1024 * 1024;
 /// How long the files of an index that was closed may still be held.
-const LET_GO: Duration = Duration::from_secs(5);
+const LET_GO: Duration = Duration::from_secs(2);
 /// What sled's first byte of a key says.
 const ENVELOPE: u8 = b'e';
 const FEED: u8 = b'f';
