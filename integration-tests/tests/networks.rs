@@ -8,6 +8,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "networks/back.rs"]
+mod back;
 #[path = "networks/flood.rs"]
 mod flood;
 #[path = "networks/world.rs"]

@@ -249,7 +249,7 @@ pub enum MeshEvent {
         /// The message, at most `GOSSIP_FRAME_MAX` bytes.
         bytes: Bytes,
     },
-    /// A question that waits for [`MeshCommand::Answer`], at most `REQUEST_WAIT` long.
+    /// A question that waits for [`MeshCommand::Answer`], at most `WANT_WAIT` long.
     Asked {
         /// Who asks; any member may, and what it may ask is the caller's to check.
         peer: StationId,

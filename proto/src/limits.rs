@@ -206,8 +206,14 @@ pub const OWN_UNDER_WAY: u64 = 4 * BEACON_EVERY;
 pub const BEACON_EVERY: u64 = 5 * SECOND;
 /// A linked neighbour whose beacon is not heard for this long by gossip is redialled.
 pub const BEACON_SILENCE: u64 = 3 * BEACON_EVERY + SECOND;
-/// A request between stations without an answer after this is given up.
+/// A request between stations without an answer after this is given up; one for envelopes counts as
+/// slow then, and others are asked for them as well.
 pub const REQUEST_WAIT: u64 = 10 * SECOND;
+/// One for envelopes is given up after this: over 64 kbit/s the largest takes most of it.
+pub const WANT_WAIT: u64 = MINUTE;
+/// Envelopes that are asked for at once of a peer whose pace is not known yet; at most
+/// [`BATCH_COUNT`] later, and one where it is slow.
+pub const WANT_FIRST: usize = 32;
 /// A pushed pair-lane envelope without confirmation after this goes into the group's gossip.
 pub const PUSH_CONFIRM: u64 = 3 * SECOND;
 /// Reconciliation with a random linked peer.

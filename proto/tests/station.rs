@@ -13,6 +13,8 @@ mod hall;
 mod letgo;
 #[path = "station/office.rs"]
 mod office;
+#[path = "station/pace.rs"]
+mod pace;
 #[path = "station/papers.rs"]
 mod papers;
 #[path = "station/regain.rs"]

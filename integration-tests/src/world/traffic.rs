@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use cbm_proto::event::{Input, RequestId, Speak, Token, Topic, Verdict};
-use cbm_proto::limits::REQUEST_WAIT;
+use cbm_proto::limits::WANT_WAIT;
 use cbm_proto::primitives::digest;
 use cbm_proto::sync::{self, Ask};
 use cbm_proto::time::{MINUTE, SECOND};
@@ -238,7 +238,7 @@ impl World {
         let Some(run) = &mut self.machines[ix].run else { return };
         run.asking.insert(id, to);
         let number = run.number;
-        self.after(REQUEST_WAIT, Event::Timeout(ix, number, id));
+        self.after(WANT_WAIT, Event::Timeout(ix, number, id));
         if !self.chance.network.happens(self.weather.unanswered) {
             self.post(ix, to, link, Packet::Ask(number, id, bytes));
         }

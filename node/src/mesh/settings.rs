@@ -9,7 +9,7 @@ use std::time::Duration;
 use cbm_proto::{
     event::Topic,
     id::{LaneId, NetworkId, hex},
-    limits::{EVIDENCE_ASKED_PER_PEER, FRAME_MAX, GOSSIP_FRAME_MAX, GOSSIP_MAX, REQUEST_WAIT},
+    limits::{EVIDENCE_ASKED_PER_PEER, FRAME_MAX, GOSSIP_FRAME_MAX, GOSSIP_MAX, WANT_WAIT},
     primitives::digest,
 };
 use libp2p::gossipsub;
@@ -94,8 +94,8 @@ pub(super) const CROSSING: Duration = HANDSHAKE;
 pub(super) const COURTESY: Duration = Duration::from_secs(3);
 /// Refusals are told at most this often.
 pub(super) const REFUSALS_EVERY: Duration = Duration::from_secs(1);
-/// An answer must come within this.
-pub(super) const ANSWER_WAIT: Duration = Duration::from_millis(REQUEST_WAIT);
+/// An answer must come within this; the station gives up most of its questions before.
+pub(super) const ANSWER_WAIT: Duration = Duration::from_millis(WANT_WAIT);
 /// Members of each lane that are linked at least, where there are as many.
 pub(super) const LINKS_PER_LANE: usize = 3;
 

@@ -15,6 +15,7 @@ use crate::schedule::Timer;
 use crate::sync::{self, Ask, Custody, DaySets, Entry, Say};
 use crate::time::Mono;
 
+use super::pull::Pace;
 use super::{Station, Turn};
 
 /// What we asked, to know what an answer is about.
@@ -47,6 +48,8 @@ struct Asked {
     peer: StationId,
     question: Question,
     until: Mono,
+    /// No answer came in time, and one is still waited for.
+    late: bool,
 }
 
 /// What one peer says it holds and we do not.
@@ -70,6 +73,8 @@ pub(super) struct Meet {
     pub(super) claims: BTreeMap<StationId, Claims>,
     /// Numbers that somebody is asked for.
     pub(super) flying: BTreeSet<(FeedId, u64)>,
+    /// How much each linked peer is asked for at once, where that is known.
+    pub(super) paces: BTreeMap<StationId, Pace>,
     next: u64,
     /// When this station was started, or took its present keys.
     pub(super) started: Mono,
@@ -88,6 +93,32 @@ impl Meet {
         let claims = self.claims.entry(peer).or_default();
         if claims.carried.len() < MISSING_MAX as usize {
             claims.carried.insert(id);
+        }
+    }
+
+    /// A question for envelopes is late: it has so much longer. Gives the peer, and the numbers of
+    /// which others may be asked now; `None` for other questions and where that was known.
+    pub(super) fn note_late(
+        &mut self,
+        id: RequestId,
+        longer: u64,
+    ) -> Option<(StationId, Vec<(FeedId, Run)>)> {
+        let asked = self.questions.get_mut(&id).filter(|asked| !asked.late)?;
+        let runs = match &asked.question {
+            Question::Want(runs) => runs.clone(),
+            Question::WantCarried(_) => Vec::new(),
+            _ => return None,
+        };
+        (asked.late, asked.until) = (true, asked.until.plus(longer));
+        Some((asked.peer, runs))
+    }
+
+    /// Nobody is asked for these any more.
+    pub(super) fn land(&mut self, runs: &[(FeedId, Run)]) {
+        for (feed, (from, to)) in runs {
+            for n in *from..=*to {
+                self.flying.remove(&(*feed, n));
+            }
         }
     }
 
@@ -118,18 +149,19 @@ impl Station {
         self.meet.next += 1;
         let id = RequestId(self.meet.next);
         let until = turn.now.mono.plus(REQUEST_WAIT);
-        self.meet.questions.insert(id, Asked { peer, question: q, until });
+        self.meet.questions.insert(id, Asked { peer, question: q, until, late: false });
         self.watch_questions();
         id
     }
 
-    /// One timer for all questions, at the end of the oldest.
+    /// One timer for all questions, at the end of the first.
     fn watch_questions(&mut self) {
-        if let Some(oldest) = self.meet.questions.values().next()
-            && !self.meet.watched
-        {
+        if self.meet.watched {
+            return;
+        }
+        if let Some(first) = self.meet.questions.values().map(|asked| asked.until).min() {
             self.meet.watched = true;
-            self.schedule.at(oldest.until.plus(1), Timer::Questions);
+            self.schedule.at(first.plus(1), Timer::Questions);
         }
     }
 
@@ -155,6 +187,7 @@ impl Station {
         self.meet.since.remove(&peer);
         self.meet.compared.remove(&peer);
         self.meet.claims.remove(&peer);
+        self.meet.paces.remove(&peer);
         let gone: Vec<RequestId> = self
             .meet
             .questions
@@ -316,24 +349,34 @@ impl Station {
             (question @ (Question::Offer | Question::Compare), say) => {
                 self.offer_answered(turn, peer, &question, say.as_ref());
             }
-            (Question::Want(runs), say) => self.wanted(turn, peer, &runs, say),
-            (Question::WantCarried(ids), say) => self.wanted_carried(turn, peer, &ids, say),
+            (Question::Want(runs), say) => {
+                if !asked.late {
+                    self.meet.land(&runs);
+                }
+                self.wanted(turn, peer, &runs, say, asked.late);
+            }
+            (Question::WantCarried(ids), say) => {
+                self.wanted_carried(turn, peer, &ids, say, asked.late);
+            }
             _ => {}
         }
     }
 
     pub(super) fn give_up_questions(&mut self, turn: &mut Turn) {
         self.meet.watched = false;
-        let late: Vec<(RequestId, StationId)> = self
+        let over: Vec<(RequestId, StationId)> = self
             .meet
             .questions
             .iter()
-            .take_while(|(_, asked)| asked.until < turn.now.mono)
+            .filter(|(_, asked)| asked.until < turn.now.mono)
             .map(|(id, asked)| (*id, asked.peer))
             .collect();
-        for (id, peer) in late {
-            self.answered(turn, peer, id, None);
+        for (id, peer) in over {
+            if !self.is_late(id) {
+                self.answered(turn, peer, id, None);
+            }
         }
+        self.pull_from_others(turn);
         self.watch_questions();
     }
 }

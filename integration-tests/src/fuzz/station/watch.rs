@@ -8,7 +8,7 @@ use cbm_proto::id::{EnvelopeId, FeedId, StationId};
 use cbm_proto::journal::{Record, RecordKind};
 use cbm_proto::limits::{
     BATCH_COUNT, FRAME_MAX, GOSSIP_MAX, MISSING_MAX, RANGES_MAX, RECORD_MAX, REQUEST_WAIT,
-    WANTS_PER_PEER,
+    WANT_WAIT, WANTS_PER_PEER,
 };
 use cbm_proto::station::Station;
 use cbm_proto::sync::{Ask, Say};
@@ -149,7 +149,8 @@ impl Watch {
     }
 
     fn asks(&mut self, peer: StationId, id: RequestId, ms: u64, want: bool) {
-        self.asked.retain(|_, (_, since, _)| *since + REQUEST_WAIT >= ms);
+        let wait = |want: bool| if want { WANT_WAIT } else { REQUEST_WAIT };
+        self.asked.retain(|_, (_, since, want)| *since + wait(*want) >= ms);
         assert!(self.asked.insert(id, (peer, ms, want)).is_none(), "a question of an old number");
         let wants = self.asked.values().filter(|(to, _, want)| *to == peer && *want).count();
         assert!(wants <= WANTS_PER_PEER, "I11: {wants} wants under way");
