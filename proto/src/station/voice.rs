@@ -216,7 +216,9 @@ impl Station {
         let incarnation = drawn.unwrap_or_else(|| Incarnation(turn.entropy.bytes()));
         let predecessor = self.voice.incarnation.replace(incarnation);
         self.voice.past.insert(incarnation);
-        self.voice.began = turn.now.wall;
+        // Not earlier than before: a clock that was set back meanwhile would make beacons of the run
+        // before this one, which come late, look like a twin's.
+        self.voice.began = self.voice.began.max(turn.now.wall);
         let own = wire::OwnIncarnation {
             incarnation: super::copy(&incarnation.0),
             predecessor: predecessor.map(|p| super::copy(&p.0)).unwrap_or_default(),
