@@ -2,6 +2,7 @@
 
 use cbm_proto::event::{Input, Notice};
 use cbm_proto::id::{EnvelopeId, MsgId};
+use cbm_proto::limits::WANT_FIRST;
 use cbm_proto::station::Speaks;
 use cbm_proto::sync::{Ask, Entry, Say};
 use cbm_proto::time::DAY;
@@ -25,7 +26,7 @@ fn an_absurd_claim_is_asked_for_in_bounded_pieces_and_forgotten_when_nothing_com
     let absurd = claims(feed(&hall, "BBB/mfa"), &[(1, 1_000_000_000_000_000)]);
     claim(&mut hall, "AAA/mfa", "BBB/mfa", vec![absurd]);
     let asked = wanted(&mut hall, "BBB/mfa");
-    assert_eq!(asked.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [256; 4]);
+    assert_eq!(asked.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [WANT_FIRST]);
     for (id, _) in asked {
         hall.answer_as("BBB/mfa", "AAA/mfa", id, &Say::Envelopes(vec![], true));
     }
