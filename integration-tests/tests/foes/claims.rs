@@ -26,7 +26,7 @@ fn an_absurd_claim_is_asked_for_in_bounded_pieces_and_forgotten_when_nothing_com
     let absurd = claims(feed(&hall, "BBB/mfa"), &[(1, 1_000_000_000_000_000)]);
     claim(&mut hall, "AAA/mfa", "BBB/mfa", vec![absurd]);
     let asked = wanted(&mut hall, "BBB/mfa");
-    assert_eq!(asked.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [WANT_FIRST]);
+    assert_eq!(asked.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [WANT_FIRST as u64]);
     for (id, _) in asked {
         hall.answer_as("BBB/mfa", "AAA/mfa", id, &Say::Envelopes(vec![], true));
     }
