@@ -22,6 +22,20 @@ use self::shelf::Shelf;
 /// Bytes of a key; what is packed begins with it.
 pub(crate) const KEY: usize = 16;
 
+/// A byte of what is so, a bit each.
+pub(crate) fn bits<const N: usize>(all: [(bool, u8); N]) -> u8 {
+    all.into_iter().filter(|(set, _)| *set).fold(0, |sum, (_, bit)| sum | bit)
+}
+
+/// Reads a value that is there if `bit` is set.
+pub(crate) fn optional<T>(
+    bits: u8,
+    bit: u8,
+    take: impl FnOnce() -> Option<T>,
+) -> Option<Option<T>> {
+    if bits & bit == 0 { Some(None) } else { take().map(Some) }
+}
+
 /// A thing that can be packed.
 pub(crate) trait Pack: Clone {
     /// What it is looked up by. Several things may have the same one.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::dump::{Dump, Source};
 use crate::id::{Digest, EnvelopeId, FeedId, KeyId, MsgId};
-use crate::packed::{KEY, Names, Pack, put_number, put_signed, take_number, take_signed};
+use crate::packed::{KEY, Names, Pack, bits, put_number, put_signed, take_number, take_signed};
 use crate::receipt::Entry;
 use crate::terms::Level;
 use crate::time::Timestamp;
@@ -32,7 +32,7 @@ pub(super) fn envelope_in(bytes: &[u8]) -> Option<EnvelopeId> {
 impl Received {
     fn bits(&self, short: bool) -> u8 {
         let copied = self.named.envelope != self.envelope || self.named.made_at != self.made_at;
-        let bits = [
+        bits([
             (self.info, INFO),
             (self.newer, NEWER),
             (self.ahead, AHEAD),
@@ -41,8 +41,7 @@ impl Received {
             (self.expires_at.is_some(), EXPIRES),
             (copied, NAMED),
             (short, ENTRY),
-        ];
-        bits.into_iter().filter(|(set, _)| *set).fold(0, |all, (_, bit)| all | bit)
+        ])
     }
 
     /// The entry without what it names, where it names what the letter does.

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::dump::{Dump, Source};
 use crate::id::{EnvelopeId, MsgId, StationId};
-use crate::packed::{KEY, Names, Pack, put_number, put_signed, take_number, take_signed};
+use crate::packed::{
+    KEY, Names, Pack, bits, optional, put_number, put_signed, take_number, take_signed,
+};
 use crate::terms::{Level, Outcome};
 use crate::time::Timestamp;
 
@@ -34,15 +36,6 @@ const STATED: u8 = 1 << 4;
 const AT: u8 = 1 << 5;
 const STORED: u8 = 1 << 6;
 const PATH: u8 = 1 << 7;
-
-fn bits<const N: usize>(all: [(bool, u8); N]) -> u8 {
-    all.into_iter().filter(|(set, _)| *set).fold(0, |sum, (_, bit)| sum | bit)
-}
-
-/// Reads a value that is there if `bit` is set.
-fn optional<T>(bits: u8, bit: u8, take: impl FnOnce() -> Option<T>) -> Option<Option<T>> {
-    if bits & bit == 0 { Some(None) } else { take().map(Some) }
-}
 
 impl Pack for Sent {
     fn key(&self) -> [u8; KEY] {

@@ -17,7 +17,7 @@ fn someone(n: u8) -> Someone {
     Someone { epoch: EpochSecret::from_seed(&[n; 32]), sign: SignSecret::from_seed(&[n; 32]) }
 }
 
-fn frame() -> Frame {
+pub(super) fn frame() -> Frame {
     Frame {
         network: NETWORK,
         accord_version: 1,

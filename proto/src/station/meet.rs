@@ -372,7 +372,7 @@ impl Station {
             .map(|(id, asked)| (*id, asked.peer))
             .collect();
         for (id, peer) in over {
-            if !self.is_late(id) {
+            if !self.wait_longer(id) {
                 self.answered(turn, peer, id, None);
             }
         }

@@ -59,7 +59,7 @@ impl Station {
 
     /// A request for envelopes that was not answered in time is waited for longer, while others may
     /// be asked for the same. False for any other, and when that time is over, too.
-    pub(super) fn is_late(&mut self, id: RequestId) -> bool {
+    pub(super) fn wait_longer(&mut self, id: RequestId) -> bool {
         let Some((peer, runs)) = self.meet.note_late(id, WANT_WAIT - REQUEST_WAIT) else {
             return false;
         };

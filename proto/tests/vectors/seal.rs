@@ -300,24 +300,14 @@ fn misuse() -> Vec<(&'static str, Vector)> {
 #[test]
 fn the_crate_seals_as_the_straight_line_does() {
     use cbm_proto::part::Part;
-    use cbm_proto::seal::{Frame, Recipient, seal};
+    use cbm_proto::seal::{Recipient, seal};
     let [a, b, c, d] = keys();
     let text = vec![0x5a; 70_000];
     let plan = Plan::good(1, &[([1; 16], 1, HEAD), ([2; 16], 2, &text)]);
     let to = [b.public(), c.public(), d.public()];
     let (wire, key) = plan.seal(&a, &to, &mut entropy());
     let part = |n: u8, bytes: &[u8]| Part { salt: [n; 16], kind: n, bytes: bytes.to_vec().into() };
-    let h = &wire.header;
-    let frame = Frame {
-        network: h.network,
-        accord_version: h.accord_version,
-        lane: h.lane,
-        author: h.author,
-        incarnation: h.incarnation,
-        seq: h.seq,
-        prev: h.prev,
-        made_at: h.made_at,
-    };
+    let frame = crate::straight::frame_of(&wire.header);
     let pairs = to.map(|to| PairSecret::new(&a, to, &frame.network));
     let recipients: Vec<Recipient<'_>> =
         to.iter().zip(&pairs).map(|(epoch, pair)| Recipient { epoch, pair }).collect();

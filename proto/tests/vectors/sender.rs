@@ -95,24 +95,14 @@ pub(crate) fn make() -> Vec<(&'static str, Vector)> {
 fn the_crate_seals_under_a_key_as_the_straight_line_does() {
     use cbm_proto::part::Part;
     use cbm_proto::primitives::Entropy;
-    use cbm_proto::seal::{FileKey, Frame, SenderKey, seal_under};
+    use cbm_proto::seal::{FileKey, SenderKey, seal_under};
     use cbm_proto::terms::Status;
     let [a, ..] = keys();
     let (first, key) = hand_out();
     let first = Envelope::decode(first.bytes().into()).unwrap();
     let mut sender = SenderKey::handed_out(first.header(), &FileKey::from_bytes(&key));
     let wire = under(&good(1), 5, 3);
-    let h = &wire.header;
-    let frame = Frame {
-        network: h.network,
-        accord_version: h.accord_version,
-        lane: h.lane,
-        author: h.author,
-        incarnation: h.incarnation,
-        seq: h.seq,
-        prev: h.prev,
-        made_at: h.made_at,
-    };
+    let frame = crate::straight::frame_of(&wire.header);
     let part = |n: u8, bytes: &[u8]| Part { salt: [n; 16], kind: n, bytes: bytes.to_vec().into() };
     let parts = [part(1, crate::seal::HEAD), part(2, crate::seal::TEXT)];
     let (sign, mut entropy) = (crate::straight::author(), Entropy::new(&[9; 32]));

@@ -10,6 +10,7 @@ use cbm_proto::primitives::{
     Entropy, EpochPublic, EpochSecret, SignSecret, chunk_seal, digest, hkdf, hmac, kpsk0_open,
     kpsk0_seal,
 };
+use cbm_proto::seal::Frame;
 use cbm_proto::time::Timestamp;
 
 /// The author of all vectors.
@@ -54,6 +55,20 @@ pub(crate) struct Wire {
     pub(crate) more: Vec<(KeyId, u8, Vec<u8>)>,
     pub(crate) stanzas: Option<Vec<u8>>,
     pub(crate) body: Option<Vec<u8>>,
+}
+
+/// What the caller of the crate decides of this header.
+pub(crate) fn frame_of(h: &Header) -> Frame {
+    Frame {
+        network: h.network,
+        accord_version: h.accord_version,
+        lane: h.lane,
+        author: h.author,
+        incarnation: h.incarnation,
+        seq: h.seq,
+        prev: h.prev,
+        made_at: h.made_at,
+    }
 }
 
 impl Wire {
@@ -144,6 +159,18 @@ impl Plan {
         Self { plain, root, body_status: status, stanza_status: status, other_key: None }
     }
 
+    /// Commitment and body, which do not depend on who reads: the context of all keys, the body, and
+    /// what stanzas or a piece hold.
+    fn seal_body(&self, header: &mut Header, fk: [u8; 32]) -> (Digest, Vec<u8>, Vec<u8>) {
+        let h0 = digest("h0", &[&header.encode_h0()]);
+        header.fkc = hkdf(&fk, &h0.0, "commit", &[]);
+        let context = digest("h0-fkc", &[&header.encode_h0(), &header.fkc]);
+        let body = stream(&hkdf(&fk, &context.0, "body", &[&[self.body_status]]), &self.plain);
+        header.body = body_digest(&body);
+        let payload = [&self.other_key.unwrap_or(fk)[..], &[self.stanza_status]].concat();
+        (context, body, payload)
+    }
+
     /// The construction of `docs/spec/seal.md`, step by step. Also gives the content key.
     pub(crate) fn seal(
         &self,
@@ -160,12 +187,7 @@ impl Plan {
             ..blank(Kind::Sealed)
         };
         let fk: [u8; 32] = entropy.bytes();
-        let h0 = digest("h0", &[&header.encode_h0()]);
-        header.fkc = hkdf(&fk, &h0.0, "commit", &[]);
-        let context = digest("h0-fkc", &[&header.encode_h0(), &header.fkc]);
-        let body = stream(&hkdf(&fk, &context.0, "body", &[&[self.body_status]]), &self.plain);
-        header.body = body_digest(&body);
-        let payload = [&self.other_key.unwrap_or(fk)[..], &[self.stanza_status]].concat();
+        let (context, body, payload) = self.seal_body(&mut header, fk);
         let mut set: Vec<Vec<u8>> =
             to.iter().map(|to| stanza(&header, &context, &payload, from, to, entropy)).collect();
         while set.len() < usize::from(count) {
@@ -203,12 +225,7 @@ impl Plan {
             link = hmac(&link, "sender-next", &[]);
         }
         let fk: [u8; 32] = entropy.bytes();
-        let h0 = digest("h0", &[&header.encode_h0()]);
-        header.fkc = hkdf(&fk, &h0.0, "commit", &[]);
-        let context = digest("h0-fkc", &[&header.encode_h0(), &header.fkc]);
-        let body = stream(&hkdf(&fk, &context.0, "body", &[&[self.body_status]]), &self.plain);
-        header.body = body_digest(&body);
-        let payload = [&self.other_key.unwrap_or(fk)[..], &[self.stanza_status]].concat();
+        let (context, body, payload) = self.seal_body(&mut header, fk);
         let key = hkdf(&link, &context.0, "sender-piece", &[&header.body.0]);
         let mut piece = Vec::new();
         chunk_seal(&key, &[0; 12], &payload, &mut piece);

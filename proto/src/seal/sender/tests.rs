@@ -5,26 +5,16 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::envelope::stanzas_digest;
-use crate::id::{Digest, Incarnation, LaneId, NetworkId, StationId};
+use crate::id::{Digest, LaneId, NetworkId, StationId};
 use crate::part::Part;
 use crate::primitives::{Entropy, EpochSecret, SignSecret};
 use crate::seal::{Frame, PairSecret, Recipient, SealError, open, seal_and_hand_out, seal_under};
-use crate::time::Timestamp;
 
 const NETWORK: NetworkId = NetworkId([1; 32]);
 const HAND_OUT: u64 = 7;
 
 fn frame(seq: u64) -> Frame {
-    Frame {
-        network: NETWORK,
-        accord_version: 1,
-        lane: LaneId([2; 16]),
-        author: StationId([3; 16]),
-        incarnation: Incarnation([4; 16]),
-        seq,
-        prev: Digest([5; 32]),
-        made_at: Timestamp(1_795_305_108_007),
-    }
+    Frame { seq, ..crate::seal::tests::frame() }
 }
 
 fn parts(text: &str) -> Vec<Part> {
