@@ -23,9 +23,9 @@ fn cuts() -> u64 {
     std::env::var("CBM_CUTS").ok().and_then(|n| n.parse().ok()).unwrap_or(3)
 }
 
-/// A disk, or the reason why there is none, said once.
-fn disk() -> Option<LoopDisk> {
-    match LoopDisk::new(128) {
+/// A disk of so many mebibytes, or the reason why there is none, said once.
+fn disk(mib: u64) -> Option<LoopDisk> {
+    match LoopDisk::new(mib) {
         Ok(disk) => Some(disk),
         Err(error) => {
             let must = std::env::var_os("CBM_REQUIRE_ROOT_TESTS").is_some_and(|v| v == "1");
@@ -101,7 +101,7 @@ fn life(round: u64) -> Duration {
 
 #[test]
 fn the_store_keeps_what_it_acknowledged() {
-    let Some(mut disk) = disk() else { return };
+    let Some(mut disk) = disk(128) else { return };
     let (mut owed, mut changing) = (0, 0);
     for round in 0..cuts() {
         let (after, have, ack) = cut_driver(disk, &[], life(round));
@@ -121,7 +121,7 @@ fn the_store_keeps_what_it_acknowledged() {
 
 #[test]
 fn plain_sled_loses_what_it_acknowledged() {
-    let Some(disk) = disk() else { return };
+    let Some(disk) = disk(128) else { return };
     // Shorter than its background sync of 500 ms, the only one that it has.
     let (after, _, ack) = cut_driver(disk, &["sled"], Duration::from_millis(200));
     let driver = Driver::start(&after.path().join("data"), &["sled"]);

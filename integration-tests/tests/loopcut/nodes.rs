@@ -12,7 +12,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -24,6 +24,11 @@ use super::*;
 
 /// Largest attachment of the load, bytes: with it a letter has the size that a letter may have.
 const LARGEST: usize = 196_608;
+
+/// Letters that a sender may add in one round: a faster machine does not fill the disks earlier.
+const ROUND: usize = 32;
+/// What these take on each disk at most, mebibytes: eight with the largest attachment, from two senders.
+const ROUND_MIB: u64 = 3;
 
 /// When the power goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +167,8 @@ impl Station {
 struct Sent {
     taken: Mutex<BTreeMap<String, String>>,
     begun: Mutex<BTreeSet<String>>,
+    /// So many are taken at most.
+    allowed: AtomicUsize,
     stop: AtomicBool,
 }
 
@@ -172,6 +179,10 @@ impl Sent {
         let mut letter: serde_json::Value = serde_json::from_slice(&template).unwrap();
         let mut number: usize = 0;
         while !self.stop.load(Ordering::Relaxed) {
+            if self.ids().len() >= self.allowed.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(10));
+                continue;
+            }
             number += 1;
             let mark = format!("{from} {number}");
             self.begun.lock().unwrap().insert(mark.clone());
@@ -193,6 +204,13 @@ impl Sent {
                 thread::sleep(Duration::from_millis(30));
             }
         }
+    }
+
+    /// Lets another round's letters go out; how many there are.
+    fn allow(&self) -> usize {
+        let taken = self.ids().len();
+        self.allowed.store(taken + ROUND, Ordering::Relaxed);
+        taken
     }
 
     fn ids(&self) -> BTreeSet<String> {
@@ -238,7 +256,7 @@ fn cut(victim: &mut Station, other: &mut Station, moment: Moment, dice: u64, fel
 fn cut_in_turn(a: &mut Station, b: &mut Station) -> Fell {
     let mut fell = Fell::new();
     for round in 0..cuts() {
-        let before = (a.sent.ids().len() + 2, b.sent.ids().len() + 1);
+        let before = (a.sent.allow() + 2, b.sent.allow() + 1);
         let more =
             || (a.sent.ids().len() >= before.0 && b.sent.ids().len() >= before.1).then_some(());
         assert!(poll(PATIENCE * 2, more).is_some(), "no load: {}{}", a.node.log(), b.node.log());
@@ -271,7 +289,8 @@ fn assert_whole(from: &Station, to: &Node) -> usize {
 
 #[test]
 fn no_letter_is_lost_whoever_loses_power() {
-    let (Some(one), Some(two)) = (disk(), disk()) else { return };
+    let mib = 128 + cuts() * ROUND_MIB;
+    let (Some(one), Some(two)) = (disk(mib), disk(mib)) else { return };
     let lab = Lab::new(2);
     let mut a = Station::start(&lab, "AAA", one);
     let mut b = Station::start(&lab, "BBB", two);
