@@ -29,7 +29,9 @@ use cbm_proto::{
 
 use super::{
     Freed, Position, Report, StoreError, holes,
-    segment::{Ahead, SYNCING, at, highest, path_of, read_heads, remove_unfinished, sync_folder},
+    segment::{
+        self, Ahead, SYNCING, at, highest, path_of, read_heads, remove_unfinished, sync_folder,
+    },
 };
 
 /// The segment files of one folder.
@@ -397,8 +399,7 @@ impl Journal {
     }
 
     fn read_segment(&self, number: u32) -> Result<Vec<u8>, StoreError> {
-        let path = path_of(&self.folder, number);
-        fs::read(&path).map_err(at("reading", &path))
+        segment::read(&path_of(&self.folder, number))
     }
 
     fn head(&self) -> SegmentHeader {

@@ -21,6 +21,8 @@ use super::{Position, Report, StoreError};
 
 /// Zeros are written in pieces of this size when a segment is made.
 const PIECE: usize = 1024 * 1024;
+/// A segment is read in pieces of this size.
+const READ: usize = 64 * 1024;
 /// The verb of errors after which the disk's content is unknown.
 pub(super) const SYNCING: &str = "syncing";
 /// `stat` counts blocks of this size, bytes.
@@ -105,6 +107,25 @@ pub(super) fn head_of(folder: &Path, number: u32) -> Result<Option<SegmentHeader
         return Ok(None);
     }
     Ok(SegmentHeader::parse(&read_head(&path)?).ok())
+}
+
+/// A whole segment. Its end is zeros until it is written on, often most of it: those are left as memory
+/// that was never touched, so that a start does not take the size of a segment for good.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, StoreError> {
+    let told = |error| at("reading", path)(error);
+    let mut file = File::open(path).map_err(told)?;
+    // No segment is larger than its offsets can say.
+    let length = file.metadata().map_err(told)?.len().min(u64::from(u32::MAX)) as usize;
+    let mut bytes = vec![0; length];
+    let mut piece = vec![0; READ.min(length)];
+    for place in bytes.chunks_mut(READ) {
+        let piece = &mut piece[..place.len()];
+        io::Read::read_exact(&mut file, piece).map_err(told)?;
+        if piece.iter().any(|byte| *byte != 0) {
+            place.copy_from_slice(piece);
+        }
+    }
+    Ok(bytes)
 }
 
 fn read_head(path: &Path) -> Result<Vec<u8>, StoreError> {
