@@ -96,7 +96,7 @@ pub fn main(arguments: &[String]) -> Result<(), Failed> {
     table.share(&taken_in, back.rate, "verification alone", back.verified);
     table.say("disk, of the envelopes kept", &format!("{:.2} x", back.disk));
     let ms = |took: Duration| format!("{:.0} ms", took.as_secs_f64() * 1e3);
-    let who = format!("FLASH to all of {} stations, {LINKS} links each, one thread", sizes.states);
+    let who = format!("FLASH to all of {} stations, {LINKS} links each, all cores", sizes.states);
     table.say(&format!("{who}: stored by all"), &ms(flash.stored));
     table.say(&format!("{who}: L1 of all back"), &ms(flash.receipted));
     table.size("letter of 200 words, one station, bytes on the wire", bytes);

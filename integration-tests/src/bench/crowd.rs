@@ -1,11 +1,13 @@
-//! Many stations in one process on one thread, with the links and the gossip that they would have, over
-//! a transport that costs nothing: what a FLASH to everybody takes until all have it and all have said so.
+//! Many stations in one process, with the links and the gossip that they would have, over a transport
+//! that costs nothing: what a FLASH to everybody takes until all have it and all have said so.
 //!
-//! Nothing goes to a disk here, and nobody encrypts links. Gossip goes to [`MESH`] neighbours and is
-//! passed on once, when the station has accepted it.
+//! Nothing goes to a disk here, and nobody encrypts links. Gossip is as the node's: a publish goes to all
+//! links of its author, and whoever accepts it passes it on once to the random neighbours that it shares a
+//! mesh with. All cores work in turns: each station takes what waits for it, then what they say is carried
+//! over. Used by `bench`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -13,9 +15,9 @@ use cbm_proto::accord::{Directory, Founded, Role, sample, station_id};
 use cbm_proto::catalogue::catalogue;
 use cbm_proto::draft::{Draft, SendOptions};
 use cbm_proto::event::{Effects, Input, Notice, RequestId, Speak, Token, Topic, Verdict};
-use cbm_proto::id::StationId;
+use cbm_proto::id::{Digest, StationId};
 use cbm_proto::journal::{Record, RecordKind};
-use cbm_proto::primitives::Entropy;
+use cbm_proto::primitives::{Entropy, digest};
 use cbm_proto::station::{Setup, Station};
 use cbm_proto::sync::{self, Ask};
 use cbm_proto::terms::Level;
@@ -23,8 +25,12 @@ use cbm_proto::time::{Mono, Now, Timestamp};
 
 use super::Failed;
 
-/// Neighbours that gossip goes to.
+/// Mesh neighbours that each station looks for, and those it has at most, as
+/// `node/src/mesh/settings.rs` has it for more than 100 members.
 const MESH: usize = 8;
+const MESH_HIGH: usize = 14;
+/// Up to so many links a publish goes to all of them; the same file.
+const FLOOD_LINKS: usize = 64;
 /// Nothing may take longer.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -37,14 +43,23 @@ pub(super) struct Flash {
     pub(super) receipted: Duration,
 }
 
+/// A message on its way through gossip, under the id that gossip knows it by.
+#[derive(Clone)]
+struct Rumour {
+    id: Digest,
+    topic: Topic,
+    bytes: Bytes,
+}
+
 struct Crowd {
     stations: Vec<Station>,
     ids: BTreeMap<StationId, usize>,
     links: Vec<BTreeSet<usize>>,
+    mesh: Vec<BTreeSet<usize>>,
     queue: VecDeque<(usize, Input)>,
     kept: Vec<Vec<Record>>,
-    heard: BTreeMap<Token, (usize, usize, Topic, Bytes)>,
-    seen: BTreeSet<(usize, usize)>,
+    heard: BTreeMap<Token, (usize, usize, Rumour)>,
+    seen: BTreeSet<(usize, Digest)>,
     questions: BTreeMap<Token, (usize, StationId, RequestId)>,
     said: BTreeSet<StationId>,
     tokens: u64,
@@ -94,6 +109,7 @@ impl Crowd {
             stations,
             ids,
             links: vec![BTreeSet::new(); count],
+            mesh: vec![BTreeSet::new(); count],
             queue: VecDeque::new(),
             kept: vec![Vec::new(); count],
             heard: BTreeMap::new(),
@@ -105,13 +121,30 @@ impl Crowd {
             offset: 1_000,
             clock: None,
         };
+        crowd.link_all(links)?;
+        Ok(crowd)
+    }
+
+    /// Random links, and among them a random mesh; both mutual.
+    fn link_all(&mut self, links: usize) -> Result<(), Failed> {
+        let count = self.stations.len();
         for at in 0..count {
-            while crowd.links[at].len() < links.min(count - 1) {
-                let other = usize::try_from(crowd.entropy.below(count as u64))?;
-                crowd.link(at, other);
+            while self.links[at].len() < links.min(count - 1) {
+                let other = usize::try_from(self.entropy.below(count as u64))?;
+                self.link(at, other);
             }
         }
-        Ok(crowd)
+        for at in 0..count {
+            let mut open: Vec<usize> = self.links[at].difference(&self.mesh[at]).copied().collect();
+            open.retain(|other| self.mesh[*other].len() < MESH_HIGH);
+            while self.mesh[at].len() < MESH && !open.is_empty() {
+                let drawn = usize::try_from(self.entropy.below(open.len() as u64))?;
+                let other = open.swap_remove(drawn);
+                self.mesh[at].insert(other);
+                self.mesh[other].insert(at);
+            }
+        }
+        Ok(())
     }
 
     fn link(&mut self, a: usize, b: usize) {
@@ -146,16 +179,28 @@ impl Crowd {
 
     fn turn_all(&mut self) -> Result<(), Failed> {
         let begin = Instant::now();
-        while let Some((at, input)) = self.queue.pop_front() {
-            let now = self.now();
-            let mut effects = self.stations[at].handle(now, &self.entropy.bytes(), input);
-            effects.absorb(self.stations[at].settle(now, &self.entropy.bytes()));
-            self.perform(at, effects);
+        while !self.queue.is_empty() {
+            self.turn();
             if begin.elapsed() > PATIENCE {
                 return Err("the crowd does not come to rest".into());
             }
         }
         Ok(())
+    }
+
+    /// Everybody takes what waits for it, on all cores; then what they say is carried over.
+    fn turn(&mut self) {
+        let mut waiting: BTreeMap<usize, Vec<Input>> = BTreeMap::new();
+        for (at, input) in self.queue.drain(..) {
+            waiting.entry(at).or_default().push(input);
+        }
+        let now = self.now();
+        let busy = self.stations.iter_mut().enumerate();
+        let busy = busy.filter_map(|(at, station)| Some((at, station, waiting.remove(&at)?)));
+        let work: Vec<Work<'_>> = busy.map(|(at, s, i)| (at, s, i, self.entropy.bytes())).collect();
+        for (at, effects) in on_all_cores(now, work) {
+            self.perform(at, effects);
+        }
     }
 
     fn flash(&mut self) -> Result<Flash, Failed> {
@@ -199,33 +244,23 @@ impl Crowd {
         first.unwrap_or(StationId([0; 16]))
     }
 
-    /// What waits, or what is due, or a pause.
+    /// What waits and what is due, or a pause.
     fn step(&mut self) {
-        let waiting = self.queue.len();
-        if waiting == 0 {
-            let now = self.now().mono;
-            let due = self.stations.iter().enumerate().filter(|(_, s)| s.deadline() <= now);
-            let due: Vec<usize> = due.map(|(at, _)| at).collect();
-            if due.is_empty() {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            due.into_iter().for_each(|at| self.queue.push_back((at, Input::Tick)));
+        let now = self.now().mono;
+        let due = self.stations.iter().enumerate().filter(|(_, s)| s.deadline() <= now);
+        self.queue.extend(due.map(|(at, _)| (at, Input::Tick)));
+        if self.queue.is_empty() {
+            std::thread::sleep(Duration::from_millis(1));
         }
-        for _ in 0..waiting.max(1) {
-            let Some((at, input)) = self.queue.pop_front() else { return };
-            let now = self.now();
-            let mut effects = self.stations[at].handle(now, &self.entropy.bytes(), input);
-            effects.absorb(self.stations[at].settle(now, &self.entropy.bytes()));
-            self.perform(at, effects);
-        }
+        self.turn();
     }
 
     fn perform(&mut self, at: usize, effects: Effects) {
         for (token, verdict) in effects.verdicts {
-            if let Some((_, from, topic, bytes)) = self.heard.remove(&token)
+            if let Some((_, from, rumour)) = self.heard.remove(&token)
                 && verdict == Verdict::Accept
             {
-                self.gossip(at, Some(from), topic, &bytes);
+                self.gossip(at, Some(from), &rumour);
             }
         }
         self.kept[at].extend(effects.appends);
@@ -237,8 +272,10 @@ impl Crowd {
     fn speak(&mut self, at: usize, speak: Speak) {
         match speak {
             Speak::Publish { topic, bytes } => {
-                self.seen.insert((at, bytes.as_ptr() as usize));
-                self.gossip(at, None, topic, &bytes);
+                let id = digest("gossip", &[&bytes]);
+                if self.seen.insert((at, id)) {
+                    self.gossip(at, None, &Rumour { id, topic, bytes });
+                }
             }
             Speak::Request { peer, id, bytes } => self.request(at, peer, id, bytes),
             Speak::Push { peer, id, envelope } => {
@@ -265,19 +302,20 @@ impl Crowd {
         }
     }
 
-    fn gossip(&mut self, at: usize, from: Option<usize>, topic: Topic, bytes: &Bytes) {
-        if topic == Topic::Beacon {
+    fn gossip(&mut self, at: usize, from: Option<usize>, rumour: &Rumour) {
+        if rumour.topic == Topic::Beacon {
             return;
         }
         let peer = self.stations[at].me();
-        let neighbours: Vec<usize> = self.links[at].iter().copied().take(MESH).collect();
-        for to in neighbours.into_iter().filter(|to| Some(*to) != from) {
+        let flood = from.is_none() && self.links[at].len() <= FLOOD_LINKS;
+        let all = if flood { &self.links[at] } else { &self.mesh[at] };
+        for to in all.iter().copied().filter(|to| Some(*to) != from) {
             // Gossip knows a message again before anybody looks at it.
-            if self.seen.insert((to, bytes.as_ptr() as usize)) {
+            if self.seen.insert((to, rumour.id)) {
                 self.tokens += 1;
                 let token = Token(self.tokens);
-                self.heard.insert(token, (to, at, topic, bytes.clone()));
-                let bytes = bytes.clone();
+                self.heard.insert(token, (to, at, rumour.clone()));
+                let bytes = rumour.bytes.clone();
                 self.queue.push_back((to, Input::Heard { from: peer, token, bytes }));
             }
         }
@@ -299,6 +337,42 @@ impl Crowd {
             self.queue.push_back((at, Input::Answered { peer, id, answer: Some(bytes) }));
         }
     }
+}
+
+/// A station, what waits for it, and its chance.
+type Work<'a> = (usize, &'a mut Station, Vec<Input>, [u8; 32]);
+
+fn on_all_cores(now: Now, work: Vec<Work<'_>>) -> Vec<(usize, Effects)> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = cores.min(work.len());
+    let work = Mutex::new(work);
+    let done = Mutex::new(Vec::new());
+    let take = || {
+        while let Some(next) = lock(&work).pop() {
+            let effects = take_turn(now, next);
+            lock(&done).push(effects);
+        }
+    };
+    std::thread::scope(|scope| {
+        (1..threads).for_each(|_| drop(scope.spawn(take)));
+        take();
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(at, _)| *at);
+    done
+}
+
+fn take_turn(now: Now, (at, station, inputs, chance): Work<'_>) -> (usize, Effects) {
+    let (mut chance, mut effects) = (Entropy::new(&chance), Effects::default());
+    for input in inputs {
+        effects.absorb(station.handle(now, &chance.bytes(), input));
+    }
+    effects.absorb(station.settle(now, &chance.bytes()));
+    (at, effects)
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn envelopes(kept: &[Record]) -> usize {
