@@ -48,15 +48,24 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// Longest time between two tries.
 const LONGEST: Duration = Duration::from_secs(60);
 
+/// Between a letter's coming and the look into it: its receipt goes first, and many letters are one look.
+const GATHER: Duration = Duration::from_millis(100);
+/// How long the last letter that was looked through is not noted on the disk: those behind the note are
+/// looked through once more by the next start, which changes nothing.
+const NOTE: Duration = Duration::from_secs(30);
+
 /// Starts both; gives where the loop hands in what others ask.
 #[must_use]
 pub fn start(desk: Desk, shelf: Arc<Shelf>) -> mpsc::Sender<Wanted> {
     let (hand, wanted) = mpsc::channel(WANTED);
     tokio::spawn(give(desk.clone(), shelf.clone(), wanted));
     tokio::spawn(async move {
+        let seen = shelf.seen();
         let courier = Courier {
             desk,
             shelf,
+            seen,
+            note: None,
             jobs: BTreeMap::new(),
             linked: BTreeSet::new(),
             under_way: JoinSet::new(),
@@ -87,6 +96,14 @@ async fn give(desk: Desk, shelf: Arc<Shelf>, mut wanted: mpsc::Receiver<Wanted>)
     }
 }
 
+/// Waits until then; for ever if there is no such time.
+async fn reached(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// When a file is tried, and how long is waited after that.
 struct Job {
     due: Instant,
@@ -97,6 +114,10 @@ struct Job {
 struct Courier {
     desk: Desk,
     shelf: Arc<Shelf>,
+    /// Number of the last letter that was looked through.
+    seen: u64,
+    /// When that is to be noted, if it is not.
+    note: Option<Instant>,
     jobs: BTreeMap<Digest, Job>,
     linked: BTreeSet<StationId>,
     under_way: JoinSet<(Digest, Result<(), String>)>,
@@ -105,19 +126,24 @@ struct Courier {
 impl Courier {
     async fn run(mut self) -> Result<(), Failure> {
         let mut notices = self.desk.follow()?;
-        let mut fresh = true;
+        let mut look = Some(Instant::now());
         loop {
-            while fresh {
-                fresh = self.look_through().await?;
+            if look.is_some_and(|at| at <= Instant::now()) {
+                while self.look_through().await? {}
+                look = None;
             }
             self.begin().await?;
             let idle = self.jobs.is_empty();
             tokio::select! {
                 notice = notices.recv() => match notice {
-                    Ok(Notice::Letter(_)) | Err(RecvError::Lagged(_)) => fresh = true,
+                    Ok(Notice::Letter(_)) | Err(RecvError::Lagged(_)) => {
+                        look.get_or_insert_with(|| Instant::now() + GATHER);
+                    }
                     Ok(_) => {}
                     Err(RecvError::Closed) => return Ok(()),
                 },
+                () = reached(look) => {}
+                () = reached(self.note) => self.note().await,
                 Some(Ok((root, result))) = self.under_way.join_next() => self.ended(root, result),
                 () = self.shelf.wanted.notified() => {}
                 () = sleep(LOOK), if !idle => {}
@@ -127,7 +153,7 @@ impl Courier {
 
     /// Takes up the next letters of the inbox; true if there may be more.
     async fn look_through(&mut self) -> Result<bool, Failure> {
-        let seen = self.shelf.seen();
+        let seen = self.seen;
         let page = self.desk.look(move |station, _| {
             let new = station.inbox_after(seen).take(PAGE);
             new.map(|r| (r.number, r.msg)).collect::<Vec<_>>()
@@ -137,10 +163,20 @@ impl Courier {
         for (_, msg) in &page {
             self.take_up(*msg).await?;
         }
-        if let Err(error) = self.shelf.note_seen(last) {
-            tracing::warn!(%error, "letters will be looked through again");
-        }
+        self.seen = last;
+        self.note.get_or_insert_with(|| Instant::now() + NOTE);
         Ok(page.len() == PAGE)
+    }
+
+    async fn note(&mut self) {
+        let (shelf, seen) = (self.shelf.clone(), self.seen);
+        self.note = None;
+        match spawn_blocking(move || shelf.note_seen(seen)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "letters will be looked through again"),
+            // The node is stopping.
+            Err(_) => {}
+        }
     }
 
     async fn take_up(&self, msg: MsgId) -> Result<(), Failure> {
