@@ -32,6 +32,9 @@ use super::Position;
 const VERSION: u8 = 1;
 /// Memory for sled's pages, bytes.
 const CACHE: u64 = 16 * 1024 * 1024;
+/// How often sled syncs what it wrote, milliseconds: work for the disk beside the journal's own syncs. What
+/// a crash takes of the index is read from the journal again.
+const FLUSH_MS: u64 = 2_000;
 /// How long the files of an index that was closed may still be held.
 const LET_GO: Duration = Duration::from_secs(2);
 /// What sled's first byte of a key says.
@@ -88,7 +91,7 @@ impl Index {
             .path(folder)
             .mode(sled::Mode::LowSpace)
             .cache_capacity(CACHE)
-            .flush_every_ms(Some(500));
+            .flush_every_ms(Some(FLUSH_MS));
         wait_until_let_go(folder);
         // Its own thread: what a panic in there leaves half done must not be on our stack.
         let opener = thread::Builder::new().name("index".into());
