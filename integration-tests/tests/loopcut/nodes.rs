@@ -248,7 +248,10 @@ fn cut(victim: &mut Station, other: &mut Station, moment: Moment, dice: u64, fel
     let there = inbox(&victim.node);
     let lost: Vec<_> = other.known.iter().filter(|id| !there.contains_key(*id)).collect();
     assert!(lost.is_empty(), "{moment:?}: lost {lost:?}: {}", victim.node.log());
-    assert!(!victim.node.log().contains("panicked"), "{}", victim.node.log());
+    let log = victim.node.log();
+    // sled may panic over what a cut left of its files: the index is put aside and made again.
+    let panicked = log.lines().find(|l| l.contains("panicked at") && !l.contains("/sled-"));
+    assert!(panicked.is_none(), "{panicked:?}: {log}");
     other.signal("CONT");
 }
 
@@ -310,5 +313,7 @@ fn no_letter_is_lost_whoever_loses_power() {
     });
     let (to_b, to_a) = (assert_whole(&a, &b.node), assert_whole(&b, &a.node));
     assert!(!a.known.is_empty() && to_a + to_b > 0);
+    let made_again = |node: &Node| node.log().matches("index made again").count();
+    println!("indexes made again: {}", made_again(&a.node) + made_again(&b.node));
     println!("{} rounds, {to_b} letters one way and {to_a} the other; cuts: {fell:?}", cuts());
 }
