@@ -361,6 +361,18 @@ pub struct Mesh {
     pub listening: Vec<String>,
 }
 
+/// The settings of gossip for a network of about `members` stations with about `links` links each, as
+/// the node's own meshes have them: for a bench that stands bare gossip beside the node.
+///
+/// # Errors
+/// libp2p does not take them; a defect.
+pub fn gossip_settings(
+    members: usize,
+    links: usize,
+) -> Result<libp2p::gossipsub::Config, MeshError> {
+    settings::gossip(members, links).map_err(MeshError::Settings)
+}
+
 /// Starts the mesh on the current tokio runtime: returns when all addresses are listened on, with
 /// `membership` in force from the first connection on.
 ///

@@ -24,6 +24,7 @@ use crate::{
 };
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What admitting a document changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,11 +97,12 @@ pub fn count_signatures(
     Ok(SignatureCount { have, missing, need })
 }
 
-/// What a station believes: the documents that it holds and the view that follows from them.
+/// What a station believes: the documents that it holds and the view that follows from them. A copy
+/// shares both with what it was copied from until one of the two takes a document.
 #[derive(Clone, Debug)]
 pub struct Directory {
-    shelf: Shelf,
-    view: View,
+    shelf: Arc<Shelf>,
+    view: Arc<View>,
 }
 
 impl Directory {
@@ -112,7 +114,7 @@ impl Directory {
         let shelf = Shelf::new(Document::decode(accord_v1)?)?;
         let first = DocumentError::PredecessorUnknown { version: 1, have: 0 };
         let view = View::of(&shelf).ok_or(first)?;
-        Ok(Self { shelf, view })
+        Ok(Self { shelf: Arc::new(shelf), view: Arc::new(view) })
     }
 
     /// Takes a document, or says why not. Order matters only where one builds on another
@@ -131,13 +133,13 @@ impl Directory {
     fn take(&mut self, doc: &[u8]) -> Result<Admitted, DocumentError> {
         let document = Document::decode(doc)?;
         let (kind, digest) = (document.kind(), document.digest());
-        let news = self.shelf.admit(document)?;
+        let news = Arc::make_mut(&mut self.shelf).admit(document)?;
         Ok(Admitted { kind, digest, news })
     }
 
     fn look(&mut self) {
         if let Some(view) = View::of(&self.shelf) {
-            self.view = view;
+            self.view = Arc::new(view);
         }
     }
 
@@ -173,7 +175,7 @@ impl Directory {
 impl Directory {
     /// The network, for good.
     #[must_use]
-    pub const fn network(&self) -> NetworkId {
+    pub fn network(&self) -> NetworkId {
         self.shelf.network
     }
 

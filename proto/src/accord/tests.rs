@@ -50,6 +50,17 @@ fn fresh(seed: u8) -> StationKeys {
     StationKeys::generate(&mut Entropy::new(&[seed; 32]))
 }
 
+#[test]
+fn a_copy_that_takes_a_document_leaves_the_other_as_it_was() {
+    let founded = founded();
+    let before = Directory::new(&founded.accord).unwrap();
+    let mut after = before.clone();
+    after.admit_all(founded.documents.iter().map(|document| &document[..]));
+    assert_eq!((before.documents().len(), before.members().count()), (1, 0));
+    assert_eq!(after.documents().len(), founded.documents.len());
+    assert_eq!(after.members().count(), founded.stations.len());
+}
+
 /// Version 2: `keep` of the founders, with their keys.
 fn second(founded: &Founded, keep: &[&str]) -> AccordDraft {
     let party = |text: &&str| PartyDraft {
