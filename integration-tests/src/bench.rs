@@ -13,6 +13,7 @@ mod machine;
 mod pair;
 mod soak;
 mod table;
+mod wide;
 
 use std::error::Error;
 use std::time::Duration;
@@ -41,12 +42,15 @@ const AWAY: usize = 20_000;
 /// States of the FLASH to everybody, and links of each.
 const STATES: usize = 193;
 const LINKS: usize = 40;
+/// Stations of the FLASH beside bare gossip; 0: no such row.
+const STATIONS: usize = 1_000;
 
 struct Sizes {
     letters: usize,
     burst: usize,
     away: usize,
     states: usize,
+    stations: usize,
     soak: u64,
     rate: f64,
 }
@@ -84,6 +88,13 @@ pub fn main(arguments: &[String]) -> Result<(), Failed> {
     let back = back::measure(sizes.away, TEXT)?;
     progress("FLASH to everybody");
     let flash = crowd::flash(sizes.states, LINKS)?;
+    let wide = match sizes.stations {
+        0 => None,
+        stations => {
+            progress("FLASH beside bare gossip");
+            Some(wide::measure(stations)?)
+        }
+    };
     table.round_trip("bare floor: three writes, three syncs", &bare, &bare, &full);
     table.round_trip("full floor: the same, sealed and signed", &full, &bare, &full);
     table.round_trip("cbm: send to signed L1, both durable", &alert, &bare, &full);
@@ -99,6 +110,9 @@ pub fn main(arguments: &[String]) -> Result<(), Failed> {
     let who = format!("FLASH to all of {} stations, {LINKS} links each, all cores", sizes.states);
     table.say(&format!("{who}: stored by all"), &ms(flash.stored));
     table.say(&format!("{who}: L1 of all back"), &ms(flash.receipted));
+    if let Some(wide) = wide {
+        wide.rows(sizes.stations, &mut table);
+    }
     table.size("letter of 200 words, one station, bytes on the wire", bytes);
     let idle: Vec<String> = idle.iter().map(|mb| format!("{mb:.1} MB")).collect();
     table.say("memory of an idle node, both", &idle.join(", "));
@@ -112,18 +126,27 @@ fn floor_round_trips(full: bool, sizes: &Sizes) -> Result<Spread, Failed> {
 }
 
 fn sizes(arguments: &[String]) -> Result<Sizes, Failed> {
-    let mut sizes =
-        Sizes { letters: LETTERS, burst: BURST, away: AWAY, states: STATES, soak: 0, rate: 200.0 };
+    let mut sizes = Sizes {
+        letters: LETTERS,
+        burst: BURST,
+        away: AWAY,
+        states: STATES,
+        stations: STATIONS,
+        soak: 0,
+        rate: 200.0,
+    };
     for pair in arguments.chunks(2) {
         match pair {
             [name, value] if name == "--letters" => sizes.letters = value.parse()?,
             [name, value] if name == "--burst" => sizes.burst = value.parse()?,
             [name, value] if name == "--away" => sizes.away = value.parse()?,
             [name, value] if name == "--states" => sizes.states = value.parse()?,
+            [name, value] if name == "--stations" => sizes.stations = value.parse()?,
             [name, value] if name == "--soak" => sizes.soak = value.parse()?,
             [name, value] if name == "--rate" => sizes.rate = value.parse()?,
             other => {
-                let known = "--letters, --burst, --away, --states, --soak MINUTES, --rate";
+                let known =
+                    "--letters, --burst, --away, --states, --stations, --soak MINUTES, --rate";
                 return Err(format!("unknown: {other:?}; {known}, each with a number").into());
             }
         }

@@ -79,7 +79,25 @@ pub(super) fn flash(parties: usize, links: usize) -> Result<Flash, Failed> {
     crowd.flash()
 }
 
-fn code(n: usize) -> String {
+/// A FLASH of 200 words to the parties of these codes.
+///
+/// # Errors
+/// The catalogue has no such letter.
+pub(super) fn signal(parties: Vec<String>) -> Result<Draft, Failed> {
+    let mut json = catalogue()
+        .template(catalogue().find("operator-note").map_err(|problem| problem.to_string())?);
+    (json["to_action"], json["precedence"]) = (serde_json::json!(parties), "FLASH".into());
+    json["body"]["text"][0]["text"] = "signal ".repeat(200).trim_end().into();
+    let options = SendOptions {
+        drafted_by: Some("D. Drafter".into()),
+        released_by: Some("R. Releaser".into()),
+        ..SendOptions::default()
+    };
+    Ok(Draft::from_json("operator-note", &json.to_string(), options)?)
+}
+
+/// Code of the party of this number.
+pub(super) fn code(n: usize) -> String {
     let letter = |n: usize| char::from(b'A' + u8::try_from(n % 26).unwrap_or(0));
     [letter(n / 676), letter(n / 26), letter(n)].iter().collect()
 }
@@ -204,17 +222,7 @@ impl Crowd {
     }
 
     fn flash(&mut self) -> Result<Flash, Failed> {
-        let parties: Vec<String> = (1..self.stations.len()).map(code).collect();
-        let mut json = catalogue()
-            .template(catalogue().find("operator-note").map_err(|problem| problem.to_string())?);
-        (json["to_action"], json["precedence"]) = (serde_json::json!(parties), "FLASH".into());
-        json["body"]["text"][0]["text"] = "signal ".repeat(200).trim_end().into();
-        let options = SendOptions {
-            drafted_by: Some("D. Drafter".into()),
-            released_by: Some("R. Releaser".into()),
-            ..SendOptions::default()
-        };
-        let draft = Draft::from_json("operator-note", &json.to_string(), options)?;
+        let draft = signal((1..self.stations.len()).map(code).collect())?;
         let sender = self.ids.get(&self.sender()).copied().unwrap_or(0);
         let before: Vec<usize> = self.kept.iter().map(|kept| envelopes(kept)).collect();
         self.said.clear();

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo build --release -p cbm-node -p cbm-integration-tests
-//! target/release/cbm-bench [--letters N] [--burst N] [--away N] [--states N]
+//! target/release/cbm-bench [--letters N] [--burst N] [--away N] [--states N] [--stations N]
 //! target/release/cbm-bench --soak MINUTES [--rate N]
 //! ```
 //!

@@ -107,7 +107,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("sha2", &["proto/src/primitives", "proto/src/keys"]),
     ("snow", &["proto/src/primitives", "proto/src/keys"]),
     ("x25519_dalek", &["proto/src/primitives", "proto/src/keys"]),
-    ("libp2p", &["node/src/mesh"]),
+    ("libp2p", &["node/src/mesh", "integration-tests/src/bench/wide"]),
     ("sled", &["node/src/store/index.rs", "integration-tests/"]),
     ("crc32c", &["proto/src/journal", "node/src/store"]),
     ("age", &["node/src/backup", "node/src/keystore"]),
