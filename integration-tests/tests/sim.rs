@@ -34,8 +34,11 @@ const ONCE_FAILED_SECOND: &[(u64, &str)] = &[
 ];
 
 /// The same for the worlds that seeds stand for now.
-const ONCE_FAILED: &[(u64, &str)] =
-    &[(554, "what one of many neighbours alone held was learned when it happened to be drawn")];
+const ONCE_FAILED: &[(u64, &str)] = &[
+    (554, "what one of many neighbours alone held was learned when it happened to be drawn"),
+    (4365, "the simulator let a stalled machine sleep on after everything had healed"),
+    (6773, "a receipt for which no room was left among those locked was told as refused"),
+];
 
 fn seeds() -> u64 {
     std::env::var("CBM_SEEDS").map_or(30, |n| n.parse().expect("CBM_SEEDS is a number"))

@@ -252,7 +252,10 @@ impl World {
         self.network.mend_all();
         for ix in 0..self.machines.len() {
             self.machines[ix].held = false;
-            self.machines[ix].stalled_until = 0;
+            if self.machines[ix].stalled(self.now) {
+                self.machines[ix].stalled_until = 0;
+                self.nudge(ix, self.now);
+            }
             self.machines[ix].slow = 0;
             // Clocks are set.
             let skew = i64::try_from(self.options.skew).unwrap_or(0);

@@ -38,8 +38,8 @@ impl Station {
         }
         let opened = match self.try_open(turn, envelope) {
             Tried::Opened(opened) => Some(*opened),
-            Tried::Locked if self.lock_away(turn, envelope) => return,
-            Tried::Locked | Tried::Not => None,
+            Tried::Locked => return self.lock_away(turn, envelope),
+            Tried::Not => None,
         };
         let read = opened.and_then(|opened| {
             let letter = Letter::from_parts(&opened.parts).ok()?;

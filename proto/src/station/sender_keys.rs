@@ -278,8 +278,9 @@ impl Station {
         }
     }
 
-    /// A letter whose key is not here waits for it; false where there is no room.
-    pub(super) fn lock_away(&mut self, turn: &Turn, envelope: &Envelope) -> bool {
+    /// A letter whose key is not here waits for it. Where there is no room it is not waited for: its
+    /// author is asked to say again whatever is not opened, with this one in the time that is named.
+    pub(super) fn lock_away(&mut self, turn: &mut Turn, envelope: &Envelope) {
         let (author, made_at) = (envelope.header().author, envelope.header().made_at);
         let next = turn.now.mono.plus(LOCKED_WAIT);
         let new = Lacking { since: made_at, attempts: 0, next };
@@ -288,11 +289,16 @@ impl Station {
         }
         let lacking = self.sender_keys.lacking.entry(author).or_insert(new);
         lacking.since = lacking.since.min(made_at);
-        let room = self.sender_keys.has_room_for(&author);
-        if room {
+        if self.sender_keys.has_room_for(&author) {
             self.sender_keys.locked.insert(envelope.id(), envelope.clone());
+        } else {
+            self.forgo(turn, envelope);
         }
-        room
+    }
+
+    /// Nothing is wrong with it, so nobody is told.
+    fn forgo(&mut self, turn: &mut Turn, envelope: &Envelope) {
+        self.note_opened(turn, envelope, wire::OwnOpened::default(), Opening::Refused);
     }
 
     /// Asks the authors of letters that are still locked to seal by stanzas what they said.
@@ -329,8 +335,7 @@ impl Station {
     pub(super) fn give_up_locked(&mut self, turn: &mut Turn, author: StationId) {
         self.sender_keys.lacking.remove(&author);
         for envelope in self.sender_keys.take_locked(|e| e.header().author == author) {
-            // Nothing is wrong with it, so nobody is told.
-            self.note_opened(turn, &envelope, wire::OwnOpened::default(), Opening::Refused);
+            self.forgo(turn, &envelope);
         }
     }
 
