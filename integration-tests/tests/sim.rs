@@ -37,6 +37,7 @@ const ONCE_FAILED_SECOND: &[(u64, &str)] = &[
 const ONCE_FAILED: &[(u64, &str)] = &[
     (554, "what one of many neighbours alone held was learned when it happened to be drawn"),
     (4365, "the simulator let a stalled machine sleep on after everything had healed"),
+    (7685, "a letter receipted on a disk that was gone stayed locked, and was never sealed again"),
     (6773, "a receipt for which no room was left among those locked was told as refused"),
 ];
 

@@ -17,7 +17,8 @@ use crate::envelope::{Envelope, Recipients};
 use crate::id::{Digest, EnvelopeId, FeedId, Incarnation, KeyId, LaneId, MsgId, StationId};
 use crate::limits::{
     CARRY_PAIR, LOCKED_ASKS, LOCKED_MAX, LOCKED_PER_AUTHOR, LOCKED_WAIT, PUSH_CONFIRM,
-    RESEND_AGAIN, RESEND_ANSWER_EVERY, SENDER_KEY_FEEDS, SENDER_KEY_LIFE, SENDER_KEYS_PER_FEED,
+    RESEND_AGAIN, RESEND_ANSWER_EVERY, RESEND_LETTERS_MAX, SENDER_KEY_FEEDS, SENDER_KEY_LIFE,
+    SENDER_KEYS_PER_FEED,
 };
 use crate::part::Part;
 use crate::receipt::{Entry, Resend};
@@ -339,8 +340,26 @@ impl Station {
         }
     }
 
-    /// A reader lacks a key of ours: no more letters under it; those that it has not receipted are
-    /// sealed again, and what we said of its letters is said again.
+    /// Letters that a reader who lacks a key has not receipted, and those made since then: what it
+    /// receipted may be among them, and gone with its disk. The newest, if there are too many.
+    fn unread_by(&self, reader: StationId, since: Timestamp) -> Vec<MsgId> {
+        let mut all: BTreeSet<(Timestamp, MsgId)> = self
+            .outbox
+            .unconfirmed_by(reader, None)
+            .map(|(msg, letter)| (letter.made_at, *msg))
+            .collect();
+        let recent = self.outbox.iter().filter(|(_, letter)| {
+            letter.envelope.is_some()
+                && letter.made_at >= since
+                && letter.owed.get(&reader).is_some()
+        });
+        all.extend(recent.map(|(msg, letter)| (letter.made_at, msg)));
+        let newest = all.len().saturating_sub(RESEND_LETTERS_MAX);
+        all.into_iter().skip(newest).map(|(_, msg)| msg).collect()
+    }
+
+    /// A reader lacks a key of ours: no more letters under it; those that it has not receipted, and those
+    /// made since then, are sealed again, and what we said of its letters is said again.
     pub(super) fn hear_locked(&mut self, turn: &mut Turn, reader: StationId, since: Timestamp) {
         self.sender_keys.drop_for(&reader);
         let fresh = |at: &Mono| turn.now.mono.since(*at) < RESEND_ANSWER_EVERY;
@@ -351,8 +370,7 @@ impl Station {
             return;
         }
         self.sender_keys.heard.insert(reader, turn.now.mono);
-        let unread: Vec<MsgId> =
-            self.outbox.unconfirmed_by(reader, None).map(|(msg, _)| *msg).collect();
+        let unread = self.unread_by(reader, since);
         for msg in &unread {
             self.mark_unmatched(turn, *msg, reader);
         }
