@@ -9,7 +9,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -20,11 +20,17 @@ use cbm_proto::primitives::Entropy;
 /// Threads that send at once.
 const SENDERS: usize = 2;
 
+/// Letters that may be taken between two kills: as many as a slow machine takes, so that a thousand kills
+/// leave no more to be asked for than their number says.
+const ROUND: usize = 6;
+
 /// What was sent: the mark in the subject of each that began, the id of each that was taken.
 #[derive(Default)]
 struct Load {
     begun: Mutex<BTreeSet<String>>,
     taken: Mutex<BTreeMap<String, String>>,
+    /// So many are taken at most.
+    allowed: AtomicUsize,
     stop: AtomicBool,
 }
 
@@ -33,6 +39,10 @@ impl Load {
     fn run(&self, lab: &Lab, config: &str, thread: usize) {
         let mut number = 0;
         while !self.stop.load(Ordering::Relaxed) {
+            if self.taken.lock().unwrap().len() >= self.allowed.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(10));
+                continue;
+            }
             number += 1;
             let mark = format!("load {thread}-{number}");
             let file = lab.file(&format!("load-{thread}.json"), &letter(&mark));
@@ -67,8 +77,10 @@ fn kills() -> (u64, Entropy) {
 }
 
 /// Kills one of the two at random instants, and starts it again.
-fn kill_at_random(kills: u64, entropy: &mut Entropy, a: &mut Node, b: &mut Node) {
+fn kill_at_random(kills: u64, entropy: &mut Entropy, a: &mut Node, b: &mut Node, load: &Load) {
     for _ in 0..kills {
+        let taken = load.taken.lock().unwrap().len();
+        load.allowed.store(taken + ROUND, Ordering::Relaxed);
         std::thread::sleep(Duration::from_millis(50 + entropy.below(900)));
         let victim = if entropy.below(2) == 0 { &mut *a } else { &mut *b };
         victim.kill();
@@ -95,7 +107,7 @@ fn what_was_taken_arrives_exactly_once_whoever_is_killed() {
             let (load, lab, config) = (&load, &lab, &config);
             scope.spawn(move || load.run(lab, config, thread));
         }
-        kill_at_random(kills, &mut entropy, &mut a, &mut b);
+        kill_at_random(kills, &mut entropy, &mut a, &mut b, &load);
         load.stop.store(true, Ordering::Relaxed);
     });
     let taken = load.taken.into_inner().unwrap();
