@@ -340,22 +340,22 @@ impl Station {
         }
     }
 
-    /// Letters that a reader who lacks a key has not receipted, and those made since then: what it
-    /// receipted may be among them, and gone with its disk. The newest, if there are too many.
+    /// Letters that a reader who lacks a key has not receipted, all of them, and the newest of those made
+    /// since then: what it receipted may be among them, and gone with its disk.
     fn unread_by(&self, reader: StationId, since: Timestamp) -> Vec<MsgId> {
-        let mut all: BTreeSet<(Timestamp, MsgId)> = self
-            .outbox
-            .unconfirmed_by(reader, None)
-            .map(|(msg, letter)| (letter.made_at, *msg))
-            .collect();
         let recent = self.outbox.iter().filter(|(_, letter)| {
             letter.envelope.is_some()
                 && letter.made_at >= since
                 && letter.owed.get(&reader).is_some()
         });
-        all.extend(recent.map(|(msg, letter)| (letter.made_at, msg)));
-        let newest = all.len().saturating_sub(RESEND_LETTERS_MAX);
-        all.into_iter().skip(newest).map(|(_, msg)| msg).collect()
+        let mut all: BTreeSet<(Timestamp, MsgId)> =
+            recent.map(|(msg, letter)| (letter.made_at, msg)).collect();
+        while all.len() > RESEND_LETTERS_MAX {
+            all.pop_first();
+        }
+        let unread = self.outbox.unconfirmed_by(reader, None);
+        all.extend(unread.map(|(msg, letter)| (letter.made_at, *msg)));
+        all.into_iter().map(|(_, msg)| msg).collect()
     }
 
     /// A reader lacks a key of ours: no more letters under it; those that it has not receipted, and those
