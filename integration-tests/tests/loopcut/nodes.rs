@@ -179,7 +179,7 @@ impl Sent {
         let mut letter: serde_json::Value = serde_json::from_slice(&template).unwrap();
         let mut number: usize = 0;
         while !self.stop.load(Ordering::Relaxed) {
-            if self.ids().len() >= self.allowed.load(Ordering::Relaxed) {
+            if self.count() >= self.allowed.load(Ordering::Relaxed) {
                 thread::sleep(Duration::from_millis(10));
                 continue;
             }
@@ -208,9 +208,13 @@ impl Sent {
 
     /// Lets another round's letters go out; how many there are.
     fn allow(&self) -> usize {
-        let taken = self.ids().len();
+        let taken = self.count();
         self.allowed.store(taken + ROUND, Ordering::Relaxed);
         taken
+    }
+
+    fn count(&self) -> usize {
+        self.taken.lock().unwrap().len()
     }
 
     fn ids(&self) -> BTreeSet<String> {
@@ -260,8 +264,7 @@ fn cut_in_turn(a: &mut Station, b: &mut Station) -> Fell {
     let mut fell = Fell::new();
     for round in 0..cuts() {
         let before = (a.sent.allow() + 2, b.sent.allow() + 1);
-        let more =
-            || (a.sent.ids().len() >= before.0 && b.sent.ids().len() >= before.1).then_some(());
+        let more = || (a.sent.count() >= before.0 && b.sent.count() >= before.1).then_some(());
         assert!(poll(PATIENCE * 2, more).is_some(), "no load: {}{}", a.node.log(), b.node.log());
         if round == 0 {
             // Once they are linked the load does the rest.
